@@ -1,0 +1,78 @@
+"""`train.py`, also installed as `vqvae-train`: trains what the configs say and writes one model file."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, Trainer, seed_everything
+
+from vqvae.autoencoder import AutoEncoder
+from vqvae.cli.showcase import show
+from vqvae.errors import VqvaeError
+from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.training import ImageCompression
+
+
+def config_dir() -> str:
+    """Where the yaml files are: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return str(installed if installed.is_dir() else package.parent / "conf")
+
+
+@hydra.main(version_base=None, config_path=config_dir(), config_name="train")
+def main(cfg: DictConfig) -> None:
+    """Trains, tests, writes the model file, and says where it is."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    try:
+        train(cfg)
+    except VqvaeError as error:
+        sys.exit(f"error: {error}")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, VqvaeError | ValueError):
+            sys.exit(f"error: {error.__cause__}")
+        raise
+
+
+def train(cfg: DictConfig) -> None:
+    """What `main` does, with errors passed on."""
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    output = Path(HydraConfig.get().runtime.output_dir)
+    config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
+    autoencoder = AutoEncoder.from_config(config)
+    autoencoder.quantizer.estimator = instantiate(cfg.estimator)
+    entropy_model = build_entropy_model(config["entropy"], autoencoder)
+    data: LightningDataModule = instantiate(cfg.data)
+    module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        callbacks=list(instantiate(cfg.callbacks).values()),
+        logger=list(instantiate(cfg.logger).values()),
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+
+    round_to_half(autoencoder)
+    reached = trainer.test(module, data, verbose=False)[0]
+    path = output / f"{cfg.name}.safetensors"
+    about = {
+        "training": OmegaConf.to_container(OmegaConf.masked_copy(cfg, RECORDED), resolve=True),
+        "steps": trainer.global_step,
+        "test": {"psnr_dataset": reached["test/psnr"], "ssim": reached["test/ssim"]},
+    }
+    save_model(path, config, autoencoder, entropy_model, about)
+    print(f"model: {path}")
+    print(f"test:  PSNR {reached['test/psnr']:.2f} dB, SSIM {reached['test/ssim']:.4f}, {autoencoder.bits_per_pixel:.3f} bpp")
+    show(load_codec(path), cfg.showcase, output)
+
+
+RECORDED = ["seed", "estimator", "data", "optimizer", "trainer", "callbacks"]
+"""What the model file tells of its training."""

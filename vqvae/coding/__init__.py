@@ -1,0 +1,7 @@
+"""From indices to the bytes of a file and back."""
+
+from vqvae.coding.base import EntropyModel
+from vqvae.coding.container import Container, pack, unpack
+from vqvae.coding.uniform import Uniform
+
+__all__ = ["Container", "EntropyModel", "Uniform", "pack", "unpack"]

@@ -1,0 +1,21 @@
+"""The errors that people are meant to read: each is one line that says what, why, and what to do."""
+
+
+class VqvaeError(Exception):
+    """Something that a person can mend. The command line prints its text alone, without a traceback."""
+
+
+class BitstreamError(VqvaeError):
+    """A compressed file is truncated, corrupt, foreign, or made with another model."""
+
+
+class ModelFileError(VqvaeError):
+    """A model file is truncated, corrupt, foreign, or not there."""
+
+
+class ImageError(VqvaeError):
+    """An image cannot be read, or is of a kind that would lose something unasked."""
+
+
+class DataError(VqvaeError):
+    """A data set is not where it should be."""

@@ -1,0 +1,127 @@
+"""One model in one safetensors file: weights, coding tables, and the plain config that says how to build it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vqvae.autoencoder import AutoEncoder
+from vqvae.codec import Codec
+from vqvae.coding import EntropyModel
+from vqvae.config import build
+from vqvae.errors import ModelFileError
+from vqvae.files import atomic_path
+
+FORMAT = 1
+KEY = "vqvae"  # one metadata entry, so that equal models are equal files
+
+
+class ModelFile(NamedTuple):
+    """What a model file holds.
+
+    Attributes:
+        config: what `AutoEncoder.from_config` and the entropy model are built from.
+        tensors: weights, in half precision, and coding tables.
+        about: anything else worth keeping: how it was trained, what it reached. Decoding does not depend on it.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes that change with anything that decoding depends on."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.digest()
+
+
+def round_to_half(module: nn.Module) -> None:
+    """Rounds the weights, in place, to what the model file keeps of them."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.half().to(parameter.dtype)
+
+
+def save_model(
+    path: Path,
+    config: Mapping[str, Any],
+    autoencoder: AutoEncoder,
+    entropy_model: EntropyModel,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes a model file; weights in half precision.
+
+    Args:
+        path: the file, there whole or not at all.
+        config: what the two modules were built from: `encoder`, `quantizer`, `decoder`, `entropy`.
+        autoencoder: its weights are stored.
+        entropy_model: its tables are stored.
+        about: anything else worth keeping.
+    """
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in _parts(autoencoder, entropy_model).state_dict().items()
+    }
+    header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {KEY: header})
+
+
+def read_model(path: Path) -> ModelFile:
+    """Reads a model file, without building anything.
+
+    Raises:
+        ModelFileError: it is not there, damaged, or not one of ours.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get(KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such model file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from None
+    if not isinstance(header, dict) or not isinstance(header.get("config"), dict):
+        raise ModelFileError(f"{path}: a safetensors file, but not a model of this program")
+    if header.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: model format {header.get('format')}, but this program reads format {FORMAT}")
+    return ModelFile(header["config"], tensors, header.get("about") or {})
+
+
+def load_codec(path: Path) -> Codec:
+    """The codec of a model file.
+
+    Raises:
+        ModelFileError: the file is not there, damaged, or not one of ours.
+    """
+    model = read_model(path)
+    try:
+        with torch.device("meta"):  # takes no memory, whatever sizes the config claims
+            autoencoder = AutoEncoder.from_config(model.config)
+            entropy_model = build_entropy_model(model.config.get("entropy") or {}, autoencoder)
+            parts = _parts(autoencoder, entropy_model)
+        floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
+        parts.load_state_dict(floats, assign=True)
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
+    return Codec(autoencoder, entropy_model, model.fingerprint)
+
+
+def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:
+    """Makes the entropy model for the indices of an autoencoder."""
+    sizes = {"stages": autoencoder.quantizer.stages, "index_bits": autoencoder.quantizer.index_bits}
+    return build({**config, **sizes}, EntropyModel)
+
+
+def _parts(autoencoder: AutoEncoder, entropy_model: EntropyModel) -> nn.ModuleDict:
+    return nn.ModuleDict({"autoencoder": autoencoder, "entropy": entropy_model})

@@ -1,0 +1,6 @@
+"""Encoders and decoders."""
+
+from vqvae.networks.decoder import ConvDecoder
+from vqvae.networks.encoder import ConvEncoder
+
+__all__ = ["ConvDecoder", "ConvEncoder"]

@@ -1,0 +1,33 @@
+"""The convolutional encoder."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vqvae.networks.blocks import check_levels, residual_blocks
+
+
+class ConvEncoder(nn.Module):
+    """Image → grid of vectors: residual blocks at 1/2, 1/4, … of the resolution.
+
+    Args:
+        dim: dimension D of the vectors.
+        channels: channels at each level, finest (half the image's resolution) first.
+        hidden: channels inside the residual blocks of each level.
+        blocks: residual blocks at each level.
+    """
+
+    def __init__(self, dim: int, channels: list[int], hidden: list[int], blocks: list[int]):
+        super().__init__()
+        check_levels(channels, blocks)
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(12, channels[0], 3, padding=1)]
+        for level, (width, inner, number) in enumerate(zip(channels, hidden, blocks, strict=True)):
+            if level:
+                layers += [nn.SiLU(), nn.Conv2d(channels[level - 1], width, 4, stride=2, padding=1)]
+            layers.append(residual_blocks(width, inner, number))
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(channels[-1], dim, 1))
+        self.stride = 2 ** len(channels)
+        """Pixels per vector, in each direction."""
+
+    def forward(self, image: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n D h w"]:
+        """Encodes images in [-1, 1] whose height and width are multiples of the stride."""
+        return self.layers(image)

@@ -1,0 +1,27 @@
+"""The models that come with the package."""
+
+from pathlib import Path
+
+from vqvae.errors import ModelFileError
+
+FOLDER = Path(__file__).parent
+DEFAULT = "cifar10-rvq-16"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Each shipped model's file, by its name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
+
+
+def find_model(name: str) -> Path:
+    """The file of a model given by the name of a shipped one or by a path.
+
+    Raises:
+        ModelFileError: neither a shipped model nor a file.
+    """
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    if not Path(name).is_file():
+        raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
+    return Path(name)

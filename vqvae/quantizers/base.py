@@ -1,0 +1,126 @@
+"""The contract that every quantiser keeps."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from vqvae.quantizers.estimators import NSVQ, Estimator
+
+WORKSPACE_FLOATS = 2**24  # a search holds about this many float32 at a time: 64 MiB
+
+
+class Quantized(NamedTuple):
+    """What a quantiser returns for n vectors of dimension D.
+
+    Attributes:
+        values: the vectors to go on with; differentiable while training, exactly the codewords' otherwise.
+        indices: the codeword chosen in each of the M codebooks; all that a file has to hold.
+        loss: what the estimator adds to the training loss; 0 where it needs none.
+    """
+
+    values: Float[Tensor, "n D"]
+    indices: Int64[Tensor, "n M"]
+    loss: Float[Tensor, ""]
+
+
+class Quantizer(nn.Module, ABC):
+    """Maps each vector to one index per codebook, and indices back to vectors.
+
+    A subclass says how its indices are searched, what they stand for, and how its codebooks are fitted.
+
+    Args:
+        dim: dimension D of the vectors.
+        stages: number M of codebooks.
+        codebook_bits: bits of one index; every codebook has K = 2**codebook_bits codewords.
+        codeword_dim: dimension of the codewords, `dim` unless the method splits the vectors.
+    """
+
+    codebooks: Float[nn.Parameter, "M K d"]
+
+    def __init__(self, dim: int, stages: int, codebook_bits: int, codeword_dim: int | None = None):
+        super().__init__()
+        for name, value in {"dim": dim, "stages": stages, "codebook_bits": codebook_bits}.items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}, but must be at least 1")
+        if codebook_bits > 16:
+            raise ValueError(f"codebook_bits is {codebook_bits}, but at most 16 are possible: use more stages instead")
+        self.dim = dim
+        shape = (stages, 2**codebook_bits, codeword_dim or dim)
+        self.codebooks = nn.Parameter(torch.randn(shape) / dim**0.5)
+        self.estimator: Estimator = NSVQ()
+
+    @property
+    def stages(self) -> int:
+        """Number M of codebooks."""
+        return self.codebooks.shape[0]
+
+    @property
+    def codebook_size(self) -> int:
+        """Number K of codewords in each codebook."""
+        return self.codebooks.shape[1]
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of one index, log2 K."""
+        return self.codebook_size.bit_length() - 1
+
+    @property
+    def bits_per_vector(self) -> int:
+        """Bits of all M indices of one vector: the sum of log2 K."""
+        return self.stages * self.index_bits
+
+    @abstractmethod
+    def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        """Finds the indices of a few vectors at once; `encode` calls it with as many as memory allows."""
+
+    @abstractmethod
+    def search_workspace(self) -> int:
+        """Floats that `search` holds per vector at its peak, roughly."""
+
+    @abstractmethod
+    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
+        """The vectors that indices stand for; differentiable in the codebooks.
+
+        Args:
+            indices: one column per codebook. Fewer columns than codebooks decode the first m stages,
+                where the method allows that.
+
+        Raises:
+            ValueError: the method cannot decode this number of columns.
+        """
+
+    @abstractmethod
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+        """Sets the codebooks by the method's classic training, in place, without gradients."""
+
+    @torch.no_grad()
+    def encode(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        """The indices whose decoded vectors are nearest to x, as far as the method's search finds them."""
+        self._check_dim(x)
+        with torch.autocast(x.device.type, enabled=False):
+            chunks = x.float().split(max(1, WORKSPACE_FLOATS // self.search_workspace()))
+            return torch.cat([self.search(chunk) for chunk in chunks])
+
+    def forward(self, x: Float[Tensor, "n D"]) -> Quantized:
+        """Quantises x, in float32 whatever the precision around it: through the estimator while training, hard when not."""
+        indices = self.encode(x.detach())
+        with torch.autocast(x.device.type, enabled=False):
+            quantized = self.decode(indices)
+            if not self.training:
+                return Quantized(quantized, indices, quantized.new_zeros(()))
+            values, loss = self.estimator(x.float(), quantized)
+            return Quantized(values, indices, loss)
+
+    def _check_dim(self, x: Tensor) -> None:
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"vectors have dimension {x.shape[-1]}, but this {type(self).__name__} has dim={self.dim}")
+
+    def _check_stages(self, indices: Tensor, prefix: bool) -> None:
+        given, needed = indices.shape[-1], self.stages
+        if prefix and not 1 <= given <= needed:
+            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes from 1 to {needed} stages")
+        if not prefix and given != needed:
+            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes only all {needed} at once")

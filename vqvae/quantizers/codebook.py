@@ -1,0 +1,78 @@
+"""What codebooks have in common: k-means, usage, and the replacement of unused codewords."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+JITTER = 0.01  # of the spread of the used codewords: far enough apart to win different vectors
+
+
+def squared_distances(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -> Float[Tensor, "n K"]:
+    """‖x − c‖² less ‖x‖², which is the same for every codeword and so never changes which one is nearest."""
+    return torch.addmm(codebook.square().sum(-1), x, codebook.T, alpha=-2)
+
+
+def kmeans(x: Float[Tensor, "n d"], size: int, iterations: int) -> Float[Tensor, "K d"]:
+    """Lloyd's algorithm from random vectors; a codeword that loses its last vector moves to one of the worst served.
+
+    Fewer vectors than codewords are used several times, each time with a little jitter.
+    """
+    draws = torch.cat([torch.randperm(len(x), device=x.device) for _ in range(-(-size // len(x)))])[:size]
+    codebook = x[draws].clone()
+    if size > len(x):
+        codebook += JITTER * _spread(x) * torch.randn_like(codebook)
+    for _ in range(iterations):
+        distances, nearest = squared_distances(x, codebook).min(1)
+        counts = torch.bincount(nearest, minlength=size)
+        sums = torch.zeros_like(codebook).index_add_(0, nearest, x)
+        codebook = sums / counts.clamp(min=1).unsqueeze(1)
+        empty = counts == 0
+        worst = (distances + x.square().sum(1)).topk(min(int(empty.sum()), len(x))).indices
+        codebook[empty.nonzero()[: len(worst), 0]] = x[worst]
+    return codebook
+
+
+def count_usage(indices: Int64[Tensor, "n M"], size: int) -> Int64[Tensor, "M K"]:
+    """How often each codeword of each codebook was chosen."""
+    return torch.stack([torch.bincount(stage, minlength=size) for stage in indices.T])
+
+
+def perplexity(counts: Int64[Tensor, "M K"]) -> Float[Tensor, " M"]:
+    """2 to the entropy of the codewords' use: K where all are used alike, 1 where one is used alone."""
+    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    return torch.special.entr(shares).sum(1).exp()
+
+
+def usage(counts: Int64[Tensor, "M K"]) -> Float[Tensor, " M"]:
+    """The share of codewords used at all, 0 to 1."""
+    return (counts > 0).float().mean(1)
+
+
+@torch.no_grad()
+def replace_unused(
+    codebooks: Float[Tensor, "M K d"], counts: Int64[Tensor, "M K"], threshold: float
+) -> Int64[Tensor, " M"]:
+    """Moves codewords that are hardly used beside used ones, drawn as often as they are used. In place.
+
+    Args:
+        codebooks: the codebooks to mend.
+        counts: how often each codeword was chosen lately.
+        threshold: a codeword counts as unused below this share of an even use (total / K).
+
+    Returns:
+        the number of codewords replaced in each codebook.
+    """
+    unused = counts < threshold * counts.sum(1, keepdim=True) / counts.shape[1]
+    for codebook, count, dead in zip(codebooks, counts, unused, strict=True):
+        number = int(dead.sum())
+        if number:
+            used = codebook[~dead]
+            source = torch.multinomial(count[~dead].float(), number, replacement=True)
+            codebook[dead] = used[source] + JITTER * _spread(used) * torch.randn_like(used[source])
+    return unused.sum(1)
+
+
+def _spread(codewords: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """Root mean square distance of a codeword's element from the mean, or from zero for a single codeword."""
+    centre = codewords.mean(0) if len(codewords) > 1 else 0
+    return (codewords - centre).square().mean().sqrt()

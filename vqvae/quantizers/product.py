@@ -1,0 +1,45 @@
+"""Product VQ."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from vqvae.quantizers.base import Quantizer
+from vqvae.quantizers.codebook import kmeans
+
+
+class ProductVQ(Quantizer):
+    """Splits each vector into M equal parts and quantises each with a codebook of its own.
+
+    Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011.
+
+    Args:
+        dim: dimension D of the vectors, a multiple of `stages`.
+        stages: number M of parts and codebooks.
+        codebook_bits: log2 of the number K of codewords in each codebook.
+    """
+
+    def __init__(self, dim: int, stages: int, codebook_bits: int):
+        if stages < 1 or dim % stages:
+            raise ValueError(f"dim={dim} cannot be split into stages={stages} equal parts: choose a multiple")
+        super().__init__(dim, stages, codebook_bits, codeword_dim=dim // stages)
+
+    def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        parts = x.view(len(x), self.stages, -1).transpose(0, 1)  # M n d
+        norms = self.codebooks.square().sum(-1).unsqueeze(1)  # M 1 K
+        distances = torch.baddbmm(norms, parts, self.codebooks.transpose(1, 2), alpha=-2)
+        return distances.argmin(-1).T.contiguous()
+
+    def search_workspace(self) -> int:
+        return self.stages * self.codebook_size
+
+    def decode(self, indices: Int64[Tensor, "n M"]) -> Float[Tensor, "n D"]:
+        self._check_stages(indices, prefix=False)
+        parts = [codebook[index] for codebook, index in zip(self.codebooks, indices.T, strict=True)]
+        return torch.cat(parts, dim=1)
+
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+        """k-means in each part."""
+        self._check_dim(vectors)
+        for stage, part in enumerate(vectors.chunk(self.stages, dim=1)):
+            self.codebooks.data[stage] = kmeans(part, self.codebook_size, iterations)
