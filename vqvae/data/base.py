@@ -1,0 +1,97 @@
+"""What every image data module is: three sets of images, and batches of them as uint8 tensors."""
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+
+class ImageSet(Protocol):
+    """A data set that hands out whole batches."""
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]: ...
+
+
+class ImageDataModule(LightningDataModule, ABC):
+    """Batches of images of one size, (n, 3, H, W) uint8.
+
+    Args:
+        batch_size: images per batch.
+        workers: processes that prepare batches; 0 prepares them in the training process.
+    """
+
+    train_set: ImageSet
+    val_set: ImageSet
+    test_set: ImageSet
+
+    def __init__(self, batch_size: int, workers: int = 0):
+        super().__init__()
+        self.batch_size = batch_size
+        self.workers = workers
+
+    @abstractmethod
+    def setup(self, stage: str | None = None) -> None:
+        """Fills `train_set`, `val_set` and `test_set`.
+
+        Raises:
+            DataError: the images are not there.
+        """
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader(self.train_set, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.val_set)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(self.test_set)
+
+    def _loader(self, images: ImageSet, shuffle: bool = False) -> DataLoader:
+        return DataLoader(
+            images,  # type: ignore[arg-type]
+            self.batch_size,
+            shuffle,
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+            drop_last=shuffle and len(images) > self.batch_size,
+            persistent_workers=self.workers > 0,
+        )
+
+
+def _as_it_is(batch: Tensor) -> Tensor:
+    return batch
+
+
+class ImagesInMemory(Dataset):
+    """Images of one size, held in memory.
+
+    Args:
+        images: the images.
+        flip: whether each image is mirrored left to right at random.
+    """
+
+    def __init__(self, images: UInt8[Tensor, "n 3 H W"], flip: bool = False):
+        self.images = images
+        self.flip = flip
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> UInt8[Tensor, "3 H W"]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]:
+        batch = self.images[indices]
+        return flip_at_random(batch) if self.flip else batch
+
+
+def flip_at_random(batch: UInt8[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 H W"]:
+    """Mirrors each image left to right with probability 1/2."""
+    mirrored = torch.rand(len(batch), 1, 1, 1) < 0.5
+    return torch.where(mirrored, batch.flip(3), batch)

@@ -1,0 +1,61 @@
+"""Crops of one size from images of any size."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vqvae.data.base import flip_at_random
+
+
+class RandomCrops(Dataset):
+    """A crop from a random place of each image, mirrored at random.
+
+    Args:
+        images: the images, each at least `size` high and wide.
+        size: height and width of the crops, in pixels.
+        per_image: crops drawn from each image in an epoch.
+    """
+
+    def __init__(self, images: Sequence[UInt8[Tensor, "3 H W"]], size: int, per_image: int):
+        self.images = images
+        self.size = size
+        self.per_image = per_image
+
+    def __len__(self) -> int:
+        return len(self.images) * self.per_image
+
+    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 size size"]:
+        return flip_at_random(torch.stack([self._crop(self.images[index % len(self.images)]) for index in indices]))
+
+    def _crop(self, image: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 size size"]:
+        top, left = (int(torch.randint(side - self.size + 1, ())) for side in image.shape[1:])
+        return image[:, top : top + self.size, left : left + self.size]
+
+
+class FixedCrops(Dataset):
+    """The same crops each time: `per_image` of them, evenly along each image's diagonal.
+
+    Args:
+        images: the images, each at least `size` high and wide.
+        size: height and width of the crops, in pixels.
+        per_image: crops taken from each image.
+    """
+
+    def __init__(self, images: Sequence[UInt8[Tensor, "3 H W"]], size: int, per_image: int):
+        self.images = images
+        self.size = size
+        self.per_image = per_image
+
+    def __len__(self) -> int:
+        return len(self.images) * self.per_image
+
+    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 size size"]:
+        return torch.stack([self._crop(*divmod(index, self.per_image)) for index in indices])
+
+    def _crop(self, image_index: int, place: int) -> UInt8[Tensor, "3 size size"]:
+        image = self.images[image_index]
+        top, left = ((side - self.size) * (place + 1) // (self.per_image + 1) for side in image.shape[1:])
+        return image[:, top : top + self.size, left : left + self.size]

@@ -1,0 +1,91 @@
+"""Photographs in a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from vqvae.data.base import ImageDataModule
+from vqvae.data.crops import FixedCrops, RandomCrops
+from vqvae.errors import DataError
+from vqvae.images import READABLE, read_image
+
+
+class ImageFolder(ImageDataModule):
+    """Crops from the images in a folder and its subfolders.
+
+    Every `hold_out_every`-th image, by name, is kept out of training: validation and test measure on crops of these.
+
+    Args:
+        root: the folder.
+        batch_size: crops per batch.
+        crop: height and width of the crops, in pixels.
+        crops_per_image: crops drawn from each image in an epoch.
+        hold_out_every: one image in so many is held out.
+        cache_mb: decoded images are kept in memory up to so many megabytes.
+        workers: processes that prepare batches.
+    """
+
+    def __init__(
+        self,
+        root: str | None,
+        batch_size: int,
+        crop: int,
+        crops_per_image: int = 16,
+        hold_out_every: int = 20,
+        cache_mb: int = 2000,
+        workers: int = 0,
+    ):
+        super().__init__(batch_size, workers)
+        if root is None:
+            raise DataError("no folder of images given: name it with data.root=FOLDER")
+        self.root = Path(root)
+        self.crop = crop
+        self.crops_per_image = crops_per_image
+        self.hold_out_every = hold_out_every
+        self.cache_mb = cache_mb
+
+    def setup(self, stage: str | None = None) -> None:
+        paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
+        if len(paths) < 2:
+            raise DataError(f"{self.root} holds {len(paths)} images, but at least 2 are needed: name another data.root")
+        held_out = paths[:: self.hold_out_every]
+        trained = [path for path in paths if path not in set(held_out)]
+        train_images = ImageFiles(trained, self.crop, self.cache_mb)
+        self.train_set = RandomCrops(train_images, self.crop, self.crops_per_image)
+        self.val_set = self.test_set = FixedCrops(ImageFiles(held_out, self.crop, self.cache_mb), self.crop, per_image=4)
+
+
+class ImageFiles(Sequence[Tensor]):
+    """Image files, decoded when asked for and kept in memory while there is room.
+
+    Args:
+        paths: the files.
+        smallest: pixels that each image must have in height and width.
+        cache_mb: room for decoded images, in megabytes.
+    """
+
+    def __init__(self, paths: list[Path], smallest: int, cache_mb: int):
+        self.paths = paths
+        self.smallest = smallest
+        self.room = cache_mb * 10**6
+        self.cache: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> UInt8[Tensor, "3 H W"]:  # type: ignore[override]
+        if index in self.cache:
+            return self.cache[index]
+        image = torch.tensor(read_image(self.paths[index])).permute(2, 0, 1).contiguous()
+        if min(image.shape[1:]) < self.smallest:
+            raise DataError(
+                f"{self.paths[index]} is {image.shape[2]}×{image.shape[1]}, smaller than the crops of {self.smallest}: "
+                f"remove it, or set a smaller data.crop"
+            )
+        if image.numel() <= self.room:
+            self.room -= image.numel()
+            self.cache[index] = image
+        return image
