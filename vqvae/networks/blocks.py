@@ -7,8 +7,6 @@ from torch import Tensor, nn
 class ResidualBlock(nn.Module):
     """x + a 3×3 convolution to `hidden` channels and a 1×1 convolution back.
 
-    The second convolution starts at zero, so a new network is shallow and grows deep as it learns.
-
     Args:
         channels: channels in and out.
         hidden: channels in between.
@@ -19,7 +17,6 @@ class ResidualBlock(nn.Module):
         self.block = nn.Sequential(
             nn.SiLU(), nn.Conv2d(channels, hidden, 3, padding=1), nn.SiLU(), nn.Conv2d(hidden, channels, 1)
         )
-        nn.init.zeros_(self.block[-1].weight)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         return x + self.block(x)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vqvae.errors import ModelFileError
+from vqvae.model_file import read_model
 
 FOLDER = Path(__file__).parent
 DEFAULT = "cifar10-rvq-16"
@@ -25,3 +26,17 @@ def find_model(name: str) -> Path:
     if not Path(name).is_file():
         raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
     return Path(name)
+
+
+def find_model_of(fingerprint: bytes) -> Path:
+    """The shipped model whose fingerprint begins like this.
+
+    Raises:
+        ModelFileError: none does.
+    """
+    for path in shipped_models().values():
+        if read_model(path).fingerprint.startswith(fingerprint):
+            return path
+    raise ModelFileError(
+        f"made with a model that is not shipped (fingerprint {fingerprint.hex()}): name its file with --model"
+    )

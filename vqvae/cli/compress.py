@@ -1,0 +1,152 @@
+"""`compress.py`, also installed as `vqvae`: image files to small files and back."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqvae.errors import VqvaeError
+
+if TYPE_CHECKING:
+    from vqvae.codec import Codec
+
+# Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
+
+app = typer.Typer(
+    help="Compress images with vector-quantised autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Inputs = Annotated[list[Path], typer.Argument(metavar="IN...", help="Files and folders.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="A folder, or a file name for a single input.", show_default=False)
+]
+Model = Annotated[str | None, typer.Option(help="A shipped model's name or a model file.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
+
+
+@app.command()
+def encode(
+    inputs: Inputs, output: Output = None, model: Model = None, force: Force = False, device: Device = "cpu"
+) -> None:
+    """Compress images to .vqz files, beside the inputs unless -o says where."""
+    from vqvae.cli.jobs import Job, plan, run
+    from vqvae.files import atomic_path
+    from vqvae.images import READABLE, read_image
+
+    codec = _load(model, device)
+
+    def work(job: Job) -> str:
+        image = read_image(job.source)
+        data = codec.compress(image)
+        with atomic_path(job.target) as temporary:
+            temporary.write_bytes(data)
+        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / image[..., 0].size:.3f} bpp"
+
+    _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force))
+
+
+@app.command()
+def decode(
+    inputs: Inputs,
+    output: Output = None,
+    model: Model = None,
+    force: Force = False,
+    format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
+    device: Device = "cpu",
+) -> None:
+    """Decompress .vqz files to images, beside the inputs unless -o says where.
+
+    Files made with a shipped model need no --model.
+    """
+    from vqvae.cli.jobs import Job, plan, run
+    from vqvae.coding import unpack
+    from vqvae.images import check_writable_format, write_image
+    from vqvae.pretrained import find_model_of
+
+    given = _load(model, device) if model else None
+    loaded: dict[bytes, Codec] = {}
+
+    def codec_of(data: bytes) -> "Codec":
+        if given:
+            return given
+        fingerprint = unpack(data).fingerprint
+        if fingerprint not in loaded:
+            loaded[fingerprint] = _load(str(find_model_of(fingerprint)), device)
+        return loaded[fingerprint]
+
+    def work(job: Job) -> str:
+        check_writable_format(job.target)
+        data = job.source.read_bytes()
+        try:
+            image = codec_of(data).decompress(data)
+        except VqvaeError as error:
+            raise type(error)(f"{job.source}: {error}") from None
+        write_image(image, job.target)
+        return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}"
+
+    _exit(run(plan(inputs, output, {".vqz"}, f".{format.lstrip('.')}"), work, force))
+
+
+@app.command("eval")
+def evaluate(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="An image, a folder, or cifar10:test.")],
+    model: Model = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.", show_default=False)] = None,
+    data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
+    device: Device = "cpu",
+) -> None:
+    """Encode and decode images for real, and report bits per pixel, PSNR, SSIM and seconds."""
+    from vqvae.cli.evaluate import evaluate_path
+    from vqvae.pretrained import DEFAULT
+
+    _exit(evaluate_path(_load(model, device), model or DEFAULT, path, data, json_file))
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a .vqz file holds, and check that it is whole."""
+    from vqvae.cli.inspect import describe_file
+
+    facts = describe_file(file)
+    print(json.dumps(facts, indent=2) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+
+
+@app.command()
+def models() -> None:
+    """List the shipped models."""
+    from vqvae.cli.inspect import print_models
+
+    print_models()
+
+
+def main() -> None:
+    """Runs the command line; an error that a person can mend is one line."""
+    try:
+        app()
+    except (VqvaeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _load(model: str | None, device: str) -> "Codec":
+    from vqvae.model_file import load_codec
+    from vqvae.pretrained import DEFAULT, find_model
+
+    codec = load_codec(find_model(model or DEFAULT))
+    try:
+        return codec.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise VqvaeError(f"--device {device}: {str(error).splitlines()[0]}") from None
+
+
+def _exit(all_done: bool) -> None:
+    raise typer.Exit(0 if all_done else 1)

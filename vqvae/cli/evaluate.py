@@ -1,0 +1,79 @@
+"""The `eval` command: images through the codec, and a table of what came out."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.table import Table
+
+from vqvae.cli.jobs import attempt_each, find_files
+from vqvae.codec import Codec
+from vqvae.evaluation import ImageResult, evaluate_image, summarize
+from vqvae.files import atomic_path
+from vqvae.images import READABLE, read_image
+
+MOST_ROWS = 50  # images listed one by one on the screen; the JSON file has all of them
+
+Source = tuple[str, Callable[[], UInt8[np.ndarray, "H W 3"]]]
+
+
+def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_file: Path | None) -> bool:
+    """Evaluates the images of a path, prints the figures and writes them as JSON.
+
+    Args:
+        codec: what to evaluate.
+        model: its name, for the report.
+        path: an image, a folder, or `cifar10:test`.
+        data_root: the folder that holds CIFAR10.
+        json_file: where to write all figures, if anywhere.
+
+    Returns:
+        whether every image could be evaluated.
+    """
+    results: list[ImageResult] = []
+
+    def work(source: Source) -> None:
+        name, load = source
+        results.append(evaluate_image(codec, name, load()))
+
+    failed = attempt_each(find_images(path, data_root), work)
+    if results:
+        report = {"model": model, **summarize(results), "per_image": [result.figures() for result in results]}
+        if json_file:
+            with atomic_path(json_file) as temporary:
+                temporary.write_text(json.dumps(report, indent=1, allow_nan=False))
+        print_report(report)
+    return not failed
+
+
+def find_images(path: str, data_root: Path) -> list[Source]:
+    """The name of each image that a path stands for, and how to load it."""
+    if path == "cifar10:test":
+        from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
+
+        images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
+        return [(f"cifar10:test/{number:05}", partial(np.ascontiguousarray, image)) for number, image in enumerate(images)]
+    return [(str(file), partial(read_image, file)) for file in find_files(Path(path), READABLE)]
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Prints a row per image, where they are not too many, and one for all."""
+    columns = ["bpp", "payload_bpp", "psnr", "ssim", "encode_s", "decode_s"]
+    images = report["per_image"]
+    if len(images) <= MOST_ROWS:
+        table = Table("image", *columns)
+        for image in images:
+            table.add_row(image["name"], *(_number(image[column]) for column in columns))
+        Console().print(table)
+    print(f"model {report['model']}, {report['images']} images")
+    for key in ("bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"):
+        print(f"{key:13}{_number(report[key])}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,64 @@
+"""What is in a file, and which models there are."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from vqvae.coding import unpack
+from vqvae.coding.container import VERSION
+from vqvae.errors import BitstreamError, ModelFileError
+from vqvae.model_file import load_codec, read_model
+from vqvae.pretrained import find_model_of, shipped_models
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """The facts of a .vqz file, by name.
+
+    Raises:
+        BitstreamError: it is none, or damaged.
+    """
+    data = path.read_bytes()
+    try:
+        container = unpack(data)
+    except BitstreamError as error:
+        raise BitstreamError(f"{path}: {error}") from None
+    try:
+        model = find_model_of(container.fingerprint).stem
+    except ModelFileError:
+        model = None
+    pixels = container.width * container.height
+    return {
+        "file": str(path),
+        "version": VERSION,
+        "width": container.width,
+        "height": container.height,
+        "model": model,
+        "model_fingerprint": container.fingerprint.hex(),
+        "entropy_model": container.entropy_code,
+        "bytes": len(data),
+        "payload_bytes": len(container.payload),
+        "bpp": 8 * len(data) / pixels,
+        "payload_bpp": 8 * len(container.payload) / pixels,
+    }
+
+
+def print_models() -> None:
+    """Prints a table of the shipped models."""
+    table = Table("name", "quantiser", "bits/vector", "bpp", "parameters", "file", "test PSNR", "fingerprint")
+    for name, path in shipped_models().items():
+        model, codec = read_model(path), load_codec(path)
+        quantizer = codec.autoencoder.quantizer
+        reached = model.about.get("test", {}).get("psnr_dataset")
+        table.add_row(
+            name,
+            f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
+            str(quantizer.bits_per_vector),
+            f"{codec.autoencoder.bits_per_pixel:.3g}",
+            f"{sum(p.numel() for p in codec.autoencoder.parameters()):,}",
+            f"{path.stat().st_size / 1e6:.2f} MB",
+            f"{reached:.2f} dB" if reached else "",
+            model.fingerprint.hex()[:6],
+        )
+    Console().print(table)

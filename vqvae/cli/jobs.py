@@ -1,0 +1,112 @@
+"""One file after another: which go where, what is kept, what failed."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+from vqvae.errors import VqvaeError
+
+T = TypeVar("T")
+messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+class UsageError(VqvaeError):
+    """The command was called in a way that makes no sense."""
+
+
+class Job(NamedTuple):
+    """One file to read and the one to write."""
+
+    source: Path
+    target: Path
+
+
+def find_files(path: Path, suffixes: Iterable[str]) -> list[Path]:
+    """The file itself, whatever its suffix, or a folder's files with one of these suffixes, at any depth.
+
+    Raises:
+        UsageError: a folder without such files.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+    if not found:
+        raise UsageError(f"{path}: no files of type {', '.join(sorted(suffixes))} in this folder")
+    return found
+
+
+def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], target_suffix: str) -> list[Job]:
+    """Where each input goes: beside itself, or into `output`, where folders keep their inner tree.
+
+    Args:
+        inputs: files and folders.
+        output: a file name for a single input file, otherwise a folder.
+        suffixes: what to look for in folders.
+        target_suffix: of the files to write, unless `output` names the file.
+
+    Raises:
+        UsageError: `output` names a file, but the inputs are several; or a folder holds nothing to do.
+    """
+    if output is not None and output.suffix and not output.is_dir():
+        if len(inputs) > 1 or inputs[0].is_dir():
+            raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
+        return [Job(inputs[0], output)]
+    jobs = []
+    for given in inputs:
+        root = given if given.is_dir() else given.parent
+        for source in find_files(given, suffixes):
+            target = (output or root) / source.relative_to(root).with_suffix(target_suffix)
+            jobs.append(Job(source, target))
+    return jobs
+
+
+def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
+    """Does all jobs, says of each what became of it, and goes on after failures.
+
+    Args:
+        jobs: what to do.
+        work: does one job and returns what to say of it.
+        force: whether to replace targets that exist.
+
+    Returns:
+        whether none failed.
+    """
+    kept = 0
+    written: dict[Path, Path] = {}
+
+    def once(job: Job) -> str | None:
+        nonlocal kept
+        if job.target in written:
+            raise UsageError(f"{job.source}: {job.target} was just written for {written[job.target]}: use -o FOLDER")
+        if job.target.exists() and not force:
+            kept += 1
+            return f"{job.target}: exists, kept (--force replaces it)"
+        said = work(job)
+        written[job.target] = job.source
+        return said
+
+    failed = attempt_each(jobs, once)
+    if len(jobs) > 1:
+        messages.print(f"{len(written)} written, {kept} kept, {failed} failed")
+    return not failed
+
+
+def attempt_each(items: Sequence[T], work: Callable[[T], str | None]) -> int:
+    """Calls `work` on each item with a progress bar, prints what it says or its error, and returns how many failed."""
+    failed = 0
+    for item in track(items, "", console=messages, transient=True, disable=len(items) < 2 or not sys.stderr.isatty()):
+        try:
+            said = work(item)
+            if said:
+                messages.print(said)
+        except VqvaeError as error:
+            messages.print(f"error: {error}")
+            failed += 1
+        except OSError as error:
+            messages.print(f"error: {error.filename or item}: {error.strerror or error}")
+            failed += 1
+    return failed
