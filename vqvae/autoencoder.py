@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from vqvae.config import build
+from vqvae.errors import ConfigError
 from vqvae.quantizers import Quantized, Quantizer
 
 
@@ -32,18 +33,18 @@ class AutoEncoder(nn.Module):
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
-        self.stride: int = encoder.stride
+        self.stride = int(encoder.stride)  # type: ignore[arg-type]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "AutoEncoder":
         """Builds it from the plain configs under `encoder`, `quantizer` and `decoder`.
 
         Raises:
-            ValueError: a config is missing, or names something that is not ours.
+            ConfigError: a config is missing, or names something that is not ours.
         """
         for part in ("encoder", "quantizer", "decoder"):
             if not isinstance(config.get(part), Mapping):
-                raise ValueError(f"the model's config has no {part!r}")
+                raise ConfigError(f"the model's config has no {part!r}")
         return cls(
             build(config["encoder"], nn.Module),
             build(config["quantizer"], Quantizer),

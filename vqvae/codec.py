@@ -65,7 +65,7 @@ class Codec:
 
     def _prepare(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 h w"]:
         """As the network takes it: normalised, its last row and column repeated up to a whole stride."""
-        pixels = torch.tensor(image, device=self._device).permute(2, 0, 1).unsqueeze(0)
+        pixels = torch.tensor(np.ascontiguousarray(image), device=self._device).permute(2, 0, 1).unsqueeze(0)
         height, width, _ = image.shape
         stride = self.autoencoder.stride
         padded = F.pad(normalize(pixels), (0, -width % stride, 0, -height % stride), mode="replicate")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
+from vqvae.errors import ConfigError
+
 T = TypeVar("T")
 PACKAGES = ("vqvae.quantizers.", "vqvae.networks.", "vqvae.coding.")
 
@@ -20,14 +22,15 @@ def build(config: Mapping[str, Any], kind: type[T]) -> T:
         kind: what the class must be.
 
     Raises:
-        ValueError: the target is none of our classes, or not of this kind, or refuses its arguments.
+        ConfigError: the target is none of our classes, or not of this kind, or refuses its arguments.
     """
     target = str(config.get("_target_"))
     arguments = {key: value for key, value in config.items() if key != "_target_"}
+    found = _find_class(target, kind)
     try:
-        return _find_class(target, kind)(**arguments)
-    except TypeError as error:
-        raise ValueError(f"{target} does not take these arguments: {error}") from error
+        return found(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{target}: {error}") from error
 
 
 def _find_class(target: str, kind: type[T]) -> type[T]:
@@ -39,4 +42,4 @@ def _find_class(target: str, kind: type[T]) -> type[T]:
             found = None
         if isinstance(found, type) and issubclass(found, kind) and found.__module__ == module:
             return found
-    raise ValueError(f"_target_ is {target!r}, but must name a {kind.__name__} in one of {', '.join(PACKAGES)[:-1]}")
+    raise ConfigError(f"_target_ is {target!r}, but must name a {kind.__name__} in one of {', '.join(PACKAGES)[:-1]}")

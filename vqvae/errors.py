@@ -17,5 +17,9 @@ class ImageError(VqvaeError):
     """An image cannot be read, or is of a kind that would lose something unasked."""
 
 
+class ConfigError(VqvaeError, ValueError):
+    """A config names something that is not ours, or arguments that make no sense."""
+
+
 class DataError(VqvaeError):
     """A data set is not where it should be."""

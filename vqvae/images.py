@@ -12,7 +12,7 @@ from vqvae.files import atomic_path
 READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
 """Suffixes that a folder is searched for; a file named outright is opened whatever its suffix."""
 
-EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
+EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
@@ -39,17 +39,25 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if getattr(image, "n_frames", 1) > 1:
-        raise ImageError(f"has {image.n_frames} frames, but only single images are compressed: extract the frames first")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
+    _check_depth(image)
     upright = ImageOps.exif_transpose(image)
     if upright.has_transparency_data:
         with_alpha = upright.convert("RGBA")
-        if with_alpha.getchannel("A").getextrema()[0] < 255:
+        if np.asarray(with_alpha)[..., 3].min() < 255:
             raise ImageError("has transparency, which would be lost: flatten it onto a background first")
         return with_alpha.convert("RGB")
-    if upright.mode not in EIGHT_BIT_MODES:
-        raise ImageError(f"has pixels of mode {upright.mode}, more than 8 bits a channel: convert it to 8 bits first")
     return upright.convert("RGB")
+
+
+def _check_depth(image: Image.Image) -> None:
+    # Pillow reduces 16-bit RGB to 8 bits without a word; only the raw mode of the data in the file tells
+    raw = next((args for args in map(str, getattr(image, "tile", [])) if ";16" in args), "")
+    if raw or image.mode not in EIGHT_BIT_MODES:
+        kind = "16-bit channels" if raw else f"pixels of mode {image.mode}"
+        raise ImageError(f"has {kind}, more than 8 bits each: convert it to 8 bits first")
 
 
 def write_image(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:

@@ -97,7 +97,9 @@ def decode(
 def evaluate(
     path: Annotated[str, typer.Argument(metavar="PATH", help="An image, a folder, or cifar10:test.")],
     model: Model = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.", show_default=False)] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures here.", show_default=False)
+    ] = None,
     data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
     device: Device = "cpu",
 ) -> None:

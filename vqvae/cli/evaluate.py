@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from rich.console import Console
-from rich.table import Table
 
 from vqvae.cli.jobs import attempt_each, find_files
+from vqvae.cli.tables import print_table
 from vqvae.codec import Codec
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.files import atomic_path
@@ -57,7 +56,9 @@ def find_images(path: str, data_root: Path) -> list[Source]:
         from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
 
         images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
-        return [(f"cifar10:test/{number:05}", partial(np.ascontiguousarray, image)) for number, image in enumerate(images)]
+        return [
+            (f"cifar10:test/{number:05}", partial(np.ascontiguousarray, image)) for number, image in enumerate(images)
+        ]
     return [(str(file), partial(read_image, file)) for file in find_files(Path(path), READABLE)]
 
 
@@ -66,10 +67,10 @@ def print_report(report: dict[str, Any]) -> None:
     columns = ["bpp", "payload_bpp", "psnr", "ssim", "encode_s", "decode_s"]
     images = report["per_image"]
     if len(images) <= MOST_ROWS:
-        table = Table("image", *columns)
-        for image in images:
-            table.add_row(image["name"], *(_number(image[column]) for column in columns))
-        Console().print(table)
+        print_table(
+            ["image", *columns], ([image["name"], *(_number(image[column]) for column in columns)] for image in images)
+        )
+        print()
     print(f"model {report['model']}, {report['images']} images")
     for key in ("bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"):
         print(f"{key:13}{_number(report[key])}")

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from vqvae.cli.tables import print_table
 from vqvae.coding import unpack
-from vqvae.coding.container import VERSION
+from vqvae.coding.container import FINGERPRINT_BYTES, VERSION
 from vqvae.errors import BitstreamError, ModelFileError
 from vqvae.model_file import load_codec, read_model
 from vqvae.pretrained import find_model_of, shipped_models
@@ -46,19 +44,20 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 def print_models() -> None:
     """Prints a table of the shipped models."""
-    table = Table("name", "quantiser", "bits/vector", "bpp", "parameters", "file", "test PSNR", "fingerprint")
+    rows = []
     for name, path in shipped_models().items():
-        model, codec = read_model(path), load_codec(path)
-        quantizer = codec.autoencoder.quantizer
+        model, autoencoder = read_model(path), load_codec(path).autoencoder
+        quantizer = autoencoder.quantizer
         reached = model.about.get("test", {}).get("psnr_dataset")
-        table.add_row(
-            name,
-            f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
-            str(quantizer.bits_per_vector),
-            f"{codec.autoencoder.bits_per_pixel:.3g}",
-            f"{sum(p.numel() for p in codec.autoencoder.parameters()):,}",
-            f"{path.stat().st_size / 1e6:.2f} MB",
-            f"{reached:.2f} dB" if reached else "",
-            model.fingerprint.hex()[:6],
+        rows.append(
+            (
+                name,
+                f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
+                f"{autoencoder.bits_per_pixel:.3g}",
+                f"{reached:.2f} dB" if reached else "-",
+                f"{sum(p.numel() for p in autoencoder.parameters()):,}",
+                f"{path.stat().st_size / 1e6:.2f} MB",
+                model.fingerprint.hex()[: 2 * FINGERPRINT_BYTES],
+            )
         )
-    Console().print(table)
+    print_table(("model", "quantiser", "bpp", "test PSNR", "parameters", "size", "fingerprint"), rows)

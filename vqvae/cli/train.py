@@ -27,6 +27,13 @@ def config_dir() -> str:
     return str(installed if installed.is_dir() else package.parent / "conf")
 
 
+RECORDED = ["seed", "estimator", "data", "optimizer", "trainer", "callbacks"]
+"""What a model file tells of its training, ..."""
+
+PATHS = {"root", "dirpath", "default_root_dir"}
+"""... and what of that is nobody's business."""
+
+
 @hydra.main(version_base=None, config_path=config_dir(), config_name="train")
 def main(cfg: DictConfig) -> None:
     """Trains, tests, writes the model file, and says where it is."""
@@ -58,21 +65,26 @@ def train(cfg: DictConfig) -> None:
         logger=list(instantiate(cfg.logger).values()),
         enable_model_summary=False,
     )
+    if cfg.resume and not Path(cfg.resume).is_file():
+        raise VqvaeError(f"resume={cfg.resume}: no such checkpoint")
     trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
 
     round_to_half(autoencoder)
     reached = trainer.test(module, data, verbose=False)[0]
     path = output / f"{cfg.name}.safetensors"
     about = {
-        "training": OmegaConf.to_container(OmegaConf.masked_copy(cfg, RECORDED), resolve=True),
+        "training": _without_paths(OmegaConf.to_container(OmegaConf.masked_copy(cfg, RECORDED), resolve=True)),
         "steps": trainer.global_step,
         "test": {"psnr_dataset": reached["test/psnr"], "ssim": reached["test/ssim"]},
     }
     save_model(path, config, autoencoder, entropy_model, about)
     print(f"model: {path}")
-    print(f"test:  PSNR {reached['test/psnr']:.2f} dB, SSIM {reached['test/ssim']:.4f}, {autoencoder.bits_per_pixel:.3f} bpp")
+    psnr, ssim = reached["test/psnr"], reached["test/ssim"]
+    print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {autoencoder.bits_per_pixel:.3f} bpp")
     show(load_codec(path), cfg.showcase, output)
 
 
-RECORDED = ["seed", "estimator", "data", "optimizer", "trainer", "callbacks"]
-"""What the model file tells of its training."""
+def _without_paths(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _without_paths(value) for key, value in config.items() if key not in PATHS}
+    return config

@@ -42,7 +42,8 @@ class EntropyModel(nn.Module, ABC):
 
         Args:
             payload: what `encode` returned.
-            height, width: of the grid, in vectors.
+            height: of the grid, in vectors.
+            width: of the grid, in vectors.
 
         Raises:
             BitstreamError: the payload is not one for a grid of this size.

@@ -1,7 +1,7 @@
 """What every image data module is: three sets of images, and batches of them as uint8 tensors."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any
 
 import torch
 from jaxtyping import UInt8
@@ -10,12 +10,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 
-class ImageSet(Protocol):
-    """A data set that hands out whole batches."""
+class ImageSet(Dataset, ABC):
+    """Images that are handed out in whole batches."""
 
-    def __len__(self) -> int: ...
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
 
-    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]: ...
+    @abstractmethod
+    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]:
+        """A batch of images of one size."""
 
 
 class ImageDataModule(LightningDataModule, ABC):
@@ -54,21 +58,21 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def _loader(self, images: ImageSet, shuffle: bool = False) -> DataLoader:
         return DataLoader(
-            images,  # type: ignore[arg-type]
+            images,
             self.batch_size,
             shuffle,
             num_workers=self.workers,
-            collate_fn=_as_it_is,
+            collate_fn=_as_it_is,  # `__getitems__` has made the batch
             drop_last=shuffle and len(images) > self.batch_size,
             persistent_workers=self.workers > 0,
         )
 
 
-def _as_it_is(batch: Tensor) -> Tensor:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class ImagesInMemory(Dataset):
+class ImagesInMemory(ImageSet):
     """Images of one size, held in memory.
 
     Args:
@@ -82,9 +86,6 @@ class ImagesInMemory(Dataset):
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def __getitem__(self, index: int) -> UInt8[Tensor, "3 H W"]:
-        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]:
         batch = self.images[indices]

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from vqvae.data.base import flip_at_random
+from vqvae.data.base import ImageSet, flip_at_random
 
 
-class RandomCrops(Dataset):
+class RandomCrops(ImageSet):
     """A crop from a random place of each image, mirrored at random.
 
     Args:
@@ -35,7 +34,7 @@ class RandomCrops(Dataset):
         return image[:, top : top + self.size, left : left + self.size]
 
 
-class FixedCrops(Dataset):
+class FixedCrops(ImageSet):
     """The same crops each time: `per_image` of them, evenly along each image's diagonal.
 
     Args:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from vqvae.data.base import ImageDataModule
@@ -51,11 +52,26 @@ class ImageFolder(ImageDataModule):
         paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
         if len(paths) < 2:
             raise DataError(f"{self.root} holds {len(paths)} images, but at least 2 are needed: name another data.root")
+        check_sizes(paths, self.crop)
         held_out = paths[:: self.hold_out_every]
         trained = [path for path in paths if path not in set(held_out)]
-        train_images = ImageFiles(trained, self.crop, self.cache_mb)
-        self.train_set = RandomCrops(train_images, self.crop, self.crops_per_image)
-        self.val_set = self.test_set = FixedCrops(ImageFiles(held_out, self.crop, self.cache_mb), self.crop, per_image=4)
+        self.train_set = RandomCrops(ImageFiles(trained, self.cache_mb), self.crop, self.crops_per_image)
+        self.val_set = self.test_set = FixedCrops(ImageFiles(held_out, self.cache_mb), self.crop, per_image=4)
+
+
+def check_sizes(paths: list[Path], smallest: int) -> None:
+    """Raises DataError unless each image is at least `smallest` pixels high and wide, by its header."""
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+        except OSError as error:
+            raise DataError(f"{path}: not an image, or damaged ({error}): remove it") from None
+        if min(width, height) < smallest:
+            raise DataError(
+                f"{path} is {width}×{height}, smaller than the crops of {smallest}: "
+                f"remove it, or set a smaller data.crop"
+            )
 
 
 class ImageFiles(Sequence[Tensor]):
@@ -63,13 +79,11 @@ class ImageFiles(Sequence[Tensor]):
 
     Args:
         paths: the files.
-        smallest: pixels that each image must have in height and width.
         cache_mb: room for decoded images, in megabytes.
     """
 
-    def __init__(self, paths: list[Path], smallest: int, cache_mb: int):
+    def __init__(self, paths: list[Path], cache_mb: int):
         self.paths = paths
-        self.smallest = smallest
         self.room = cache_mb * 10**6
         self.cache: dict[int, Tensor] = {}
 
@@ -80,11 +94,6 @@ class ImageFiles(Sequence[Tensor]):
         if index in self.cache:
             return self.cache[index]
         image = torch.tensor(read_image(self.paths[index])).permute(2, 0, 1).contiguous()
-        if min(image.shape[1:]) < self.smallest:
-            raise DataError(
-                f"{self.paths[index]} is {image.shape[2]}×{image.shape[1]}, smaller than the crops of {self.smallest}: "
-                f"remove it, or set a smaller data.crop"
-            )
         if image.numel() <= self.room:
             self.room -= image.numel()
             self.cache[index] = image

@@ -24,7 +24,7 @@ class ImageResult:
         width, height: in pixels.
         file_bytes, payload_bytes: the whole file, and its entropy-coded indices alone.
         mse: mean squared error of 8-bit RGB values.
-        ssim: structural similarity, None for images under 11 pixels.
+        ssim: structural similarity, None for images under 6 pixels.
         encode_s, decode_s: seconds from pixels to bytes and from bytes to pixels.
     """
 

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
-from skimage.metrics import structural_similarity
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 SSIM_WINDOW = 11  # pixels
 
@@ -25,14 +26,11 @@ def psnr(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float:
 
 
 def ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float | None:
-    """Structural similarity (Wang et al. 2004: Gaussian window, σ = 1.5), the mean over the RGB channels.
+    """Structural similarity (Wang et al. 2004: Gaussian window, σ = 1.5), the mean over pixels and RGB channels.
 
-    None for images smaller than the window of 11 pixels.
+    As in training; None for images of less than half the window of 11 pixels.
     """
-    if min(a.shape[:2]) < SSIM_WINDOW:
+    if min(a.shape[:2]) <= SSIM_WINDOW // 2:
         return None
-    return float(
-        structural_similarity(
-            a, b, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-    )
+    first, second = (torch.tensor(image).permute(2, 0, 1).unsqueeze(0).float() for image in (a, b))
+    return float(structural_similarity_index_measure(first, second, data_range=255.0))  # type: ignore[arg-type]

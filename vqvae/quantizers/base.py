@@ -105,7 +105,7 @@ class Quantizer(nn.Module, ABC):
             return torch.cat([self.search(chunk) for chunk in chunks])
 
     def forward(self, x: Float[Tensor, "n D"]) -> Quantized:
-        """Quantises x, in float32 whatever the precision around it: through the estimator while training, hard when not."""
+        """Quantises x, through the estimator while training and hard when not; always in float32."""
         indices = self.encode(x.detach())
         with torch.autocast(x.device.type, enabled=False):
             quantized = self.decode(indices)
@@ -121,6 +121,10 @@ class Quantizer(nn.Module, ABC):
     def _check_stages(self, indices: Tensor, prefix: bool) -> None:
         given, needed = indices.shape[-1], self.stages
         if prefix and not 1 <= given <= needed:
-            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes from 1 to {needed} stages")
+            raise ValueError(
+                f"indices have {given} columns, but {type(self).__name__} decodes from 1 to {needed} stages"
+            )
         if not prefix and given != needed:
-            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes only all {needed} at once")
+            raise ValueError(
+                f"indices have {given} columns, but {type(self).__name__} decodes only all {needed} at once"
+            )

@@ -25,7 +25,7 @@ class ProductVQ(Quantizer):
         super().__init__(dim, stages, codebook_bits, codeword_dim=dim // stages)
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        parts = x.view(len(x), self.stages, -1).transpose(0, 1)  # M n d
+        parts = x.unflatten(1, (self.stages, -1)).transpose(0, 1)  # M n d
         norms = self.codebooks.square().sum(-1).unsqueeze(1)  # M 1 K
         distances = torch.baddbmm(norms, parts, self.codebooks.transpose(1, 2), alpha=-2)
         return distances.argmin(-1).T.contiguous()
@@ -33,7 +33,7 @@ class ProductVQ(Quantizer):
     def search_workspace(self) -> int:
         return self.stages * self.codebook_size
 
-    def decode(self, indices: Int64[Tensor, "n M"]) -> Float[Tensor, "n D"]:
+    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices, prefix=False)
         parts = [codebook[index] for codebook, index in zip(self.codebooks, indices.T, strict=True)]
         return torch.cat(parts, dim=1)

@@ -24,7 +24,7 @@ class VQ(Quantizer):
     def search_workspace(self) -> int:
         return self.codebook_size
 
-    def decode(self, indices: Int64[Tensor, "n 1"]) -> Float[Tensor, "n D"]:
+    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices, prefix=False)
         return self.codebooks[0, indices[:, 0]]
 

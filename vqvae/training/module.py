@@ -1,12 +1,12 @@
 """The LightningModule that trains an autoencoder."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -39,7 +39,7 @@ class ImageCompression(LightningModule):
         self.psnr = PeakSignalNoiseRatio(data_range=255.0)
         self.ssim = StructuralSimilarityIndexMeasure(data_range=255.0)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.make_optimizer(self.autoencoder.parameters())
         scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

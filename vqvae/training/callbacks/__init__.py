@@ -1,7 +1,8 @@
 """What happens around the training steps."""
 
+from vqvae.training.callbacks.average import AverageWeights
 from vqvae.training.callbacks.finish import FinishWith
 from vqvae.training.callbacks.initialization import InitializeCodebooks
 from vqvae.training.callbacks.maintenance import MaintainCodebooks
 
-__all__ = ["FinishWith", "InitializeCodebooks", "MaintainCodebooks"]
+__all__ = ["AverageWeights", "FinishWith", "InitializeCodebooks", "MaintainCodebooks"]

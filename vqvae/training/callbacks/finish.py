@@ -1,17 +1,19 @@
-"""An estimator for the last stretch of the training."""
+"""An estimator for the rest of the training."""
 
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from vqvae.quantizers import Estimator
+from vqvae.training.module import ImageCompression
 
 
 class FinishWith(Callback):
-    """Changes the estimator when most of the training is done.
+    """Changes the estimator after the first part of the training.
 
-    Noise substitution trains encoder and codebooks best, but its decoder never sees a codeword. A last stretch with
-    an estimator that passes the quantised values on lets the decoder learn what it will really be given.
+    Noise substitution brings encoder and codebooks quickly to where all codewords are used, but its noise points
+    everywhere while the encoder's vectors fill few of their dimensions, so the decoder comes to expect less error than
+    it will be given. Going on with an estimator that passes the quantised values on mends that.
 
     Args:
         estimator: takes over from the one before.
@@ -24,4 +26,5 @@ class FinishWith(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if trainer.global_step >= self.start * float(trainer.estimated_stepping_batches):
+            assert isinstance(pl_module, ImageCompression)
             pl_module.autoencoder.quantizer.estimator = self.estimator

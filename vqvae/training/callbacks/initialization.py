@@ -4,6 +4,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from vqvae.autoencoder import normalize, to_vectors
+from vqvae.training.module import ImageCompression
 
 
 class InitializeCodebooks(Callback):
@@ -22,6 +23,7 @@ class InitializeCodebooks(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step:
             return
+        assert isinstance(pl_module, ImageCompression) and trainer.train_dataloader is not None
         autoencoder = pl_module.autoencoder
         outputs: list[torch.Tensor] = []
         for batch in trainer.train_dataloader:

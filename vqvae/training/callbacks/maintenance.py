@@ -6,6 +6,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
+from vqvae.training.module import ImageCompression
 
 
 class MaintainCodebooks(Callback):
@@ -26,6 +27,7 @@ class MaintainCodebooks(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        assert isinstance(pl_module, ImageCompression)
         quantizer = pl_module.autoencoder.quantizer
         counts = count_usage(outputs["indices"], quantizer.codebook_size)
         self.counts = counts if self.counts is None else self.counts + counts

@@ -1,0 +1,237 @@
+"""The command line as a person uses it: what it writes, says and returns."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from vqvae.cli import compress
+from vqvae.errors import VqvaeError
+from vqvae.evaluation import psnr
+from vqvae.images import read_image
+from vqvae.model_file import load_codec
+
+
+@pytest.fixture
+def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command with the tiny model as the only shipped one."""
+    from vqvae import pretrained
+
+    monkeypatch.setattr(pretrained, "FOLDER", tiny_model.parent)
+    monkeypatch.setattr(pretrained, "DEFAULT", "tiny")
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        result = CliRunner().invoke(compress.app, [str(argument) for argument in arguments])
+        if isinstance(result.exception, VqvaeError):
+            assert code == 1, result.exception
+        else:
+            assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def tree(photo: np.ndarray, tmp_path: Path) -> Path:
+    """photos/a.png, photos/deep/er/b.jpg and a text."""
+    folder = tmp_path / "photos"
+    (folder / "deep" / "er").mkdir(parents=True)
+    Image.fromarray(photo).save(folder / "a.png")
+    Image.fromarray(photo[:20]).save(folder / "deep" / "er" / "b.jpg")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_photo_goes_to_a_file_beside_it_and_comes_back_as_the_models_reconstruction(vqvae, photo_file, tiny_codec):
+    vqvae("encode", photo_file)
+    compressed = photo_file.with_suffix(".vqz")
+    photo_file.rename(photo_file.with_name("original.png"))
+    vqvae("decode", compressed)
+    original = read_image(photo_file.with_name("original.png"))
+    assert np.array_equal(read_image(photo_file), tiny_codec.reconstruct(original))
+
+
+def test_folders_keep_their_tree_there_and_back(vqvae, tree, tmp_path):
+    vqvae("encode", tree, "-o", tmp_path / "small")
+    assert files(tmp_path / "small") == ["a.vqz", "deep/er/b.vqz"]
+    vqvae("decode", tmp_path / "small", "-o", tmp_path / "back", "--format", "webp")
+    assert files(tmp_path / "back") == ["a.webp", "deep/er/b.webp"]
+    assert Image.open(tmp_path / "back" / "deep" / "er" / "b.webp").size == (53, 20)
+
+
+def test_the_suffix_of_the_output_chooses_the_image_type(vqvae, photo_file, tmp_path):
+    vqvae("encode", photo_file, "-o", tmp_path / "x.vqz")
+    vqvae("decode", tmp_path / "x.vqz", "-o", tmp_path / "back.bmp")
+    assert Image.open(tmp_path / "back.bmp").format == "BMP"
+
+
+def test_existing_outputs_are_kept_unless_forced(vqvae, photo_file):
+    target = photo_file.with_suffix(".vqz")
+    target.write_text("precious")
+    assert "exists, kept" in vqvae("encode", photo_file).output
+    assert target.read_text() == "precious"
+    vqvae("encode", photo_file, "--force")
+    assert target.read_bytes().startswith(b"VQ")
+
+
+def test_two_inputs_for_one_output_are_not_written_over_each_other(vqvae, photo, tmp_path):
+    for name in ("a.png", "a.bmp"):
+        Image.fromarray(photo).save(tmp_path / name)
+    result = vqvae("encode", tmp_path, "--force", code=1)
+    assert "a.png" in result.output and "was just written for" in result.output
+
+
+def test_a_file_name_for_several_inputs_is_refused_before_anything_is_written(vqvae, tree):
+    before = files(tree)
+    result = vqvae("encode", tree, "-o", tree / "one.vqz", code=1)
+    assert "name a folder" in str(result.exception) and files(tree) == before
+
+
+def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, tree, tmp_path):
+    (tree / "broken.png").write_bytes(b"\x89PNG nothing")
+    Image.new("RGBA", (9, 9)).save(tree / "ghost.png")
+    result = vqvae("encode", tree, tmp_path / "missing.png", "-o", tmp_path / "small", code=1)
+    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3
+    assert "broken.png: not an image" in errors[0]
+    assert "ghost.png: has transparency" in errors[1]
+    assert "missing.png: no such file" in errors[2]
+    assert "2 written, 0 kept, 3 failed" in result.output
+    assert files(tmp_path / "small") == ["a.vqz", "deep/er/b.vqz"]
+
+
+def damaged(good: bytes) -> dict[str, tuple[bytes, str]]:
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 4
+    return {
+        "cut": (good[:-9], "truncated or corrupt"),
+        "empty": (b"", "not a .vqz file"),
+        "flipped": (bytes(flipped), "truncated or corrupt"),
+        "foreign": (b"GIF89a...........", "not a .vqz file"),
+        "future": (good[:2] + b"\x70" + good[3:], "version 7"),
+    }
+
+
+def test_damaged_files_say_which_kind_and_leave_nothing_behind(vqvae, photo_file, tmp_path):
+    vqvae("encode", photo_file)
+    good = photo_file.with_suffix(".vqz").read_bytes()
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name, (data, _) in damaged(good).items():
+        (folder / f"{name}.vqz").write_bytes(data)
+    (folder / "good.vqz").write_bytes(good)
+    result = vqvae("decode", folder, "-o", tmp_path / "back", code=1)
+    for name, (_, reason) in damaged(good).items():
+        line = next(line for line in result.output.splitlines() if f"{name}.vqz" in line)
+        assert line.startswith("error: ") and reason in line
+    assert files(tmp_path / "back") == ["good.png"]
+
+
+def test_a_file_of_an_unknown_model_says_what_is_missing(vqvae, photo_file, tiny_model, tmp_path, monkeypatch):
+    vqvae("encode", photo_file)
+    from vqvae import pretrained
+
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "nothing")
+    compressed = photo_file.with_suffix(".vqz")
+    assert "--model" in vqvae("decode", compressed, "-o", tmp_path / "x.png", code=1).output
+    vqvae("decode", compressed, "-o", tmp_path / "x.png", "--model", tiny_model)
+    assert (tmp_path / "x.png").exists()
+
+
+def test_a_model_that_is_not_there_names_those_that_are(vqvae, photo_file):
+    result = vqvae("encode", photo_file, "--model", "huge", code=1)
+    assert "huge: neither a file nor a shipped model (tiny)" in str(result.exception)
+
+
+def test_an_output_that_cannot_be_written_is_one_line(vqvae, photo_file, tmp_path):
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    result = vqvae("encode", photo_file, "-o", tmp_path / "blocked" / "x.vqz", code=1)
+    assert "error: " in result.output and "blocked" in result.output
+
+
+def test_eval_measures_the_real_files(vqvae, tree, tmp_path, tiny_codec):
+    result = vqvae("eval", tree, "--json", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    keys = ["model", "images", "bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"]
+    assert list(report) == [*keys, "per_image"]
+    assert (report["model"], report["images"]) == ("tiny", 2)
+    image = read_image(tree / "a.png")
+    first = report["per_image"][0]
+    assert first["name"].endswith("a.png") and first["bytes"] == len(tiny_codec.compress(image))
+    assert first["psnr"] == pytest.approx(psnr(image, tiny_codec.reconstruct(image)))
+    assert f"{report['psnr_dataset']:.4f}" in result.output
+
+
+def test_eval_of_cifar10_reads_the_test_set(vqvae, data_root, tmp_path, monkeypatch, cifar10_test):
+    import vqvae.data.cifar10 as module
+
+    monkeypatch.setattr(module, "load_cifar10", lambda root, train: cifar10_test[:5])
+    vqvae("eval", "cifar10:test", "--data", data_root, "--json", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["images"] == 5 and report["payload_bpp"] == pytest.approx(9 / 16)
+
+
+@pytest.mark.parametrize("path", ["missing.png", "."])
+def test_eval_of_nothing_is_an_error(vqvae, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vqvae("eval", path, code=1)
+
+
+def test_info_tells_size_and_model_in_words_and_in_json(vqvae, photo_file, tiny_codec):
+    vqvae("encode", photo_file)
+    compressed = photo_file.with_suffix(".vqz")
+    facts = json.loads(vqvae("info", compressed, "--json").output)
+    assert (facts["width"], facts["height"], facts["model"]) == (53, 37, "tiny")
+    assert facts["bytes"] == compressed.stat().st_size == facts["payload_bytes"] + 12
+    assert facts["model_fingerprint"] == tiny_codec.fingerprint.hex()[:6]
+    assert "width: 53" in vqvae("info", compressed).output
+
+
+def test_info_of_a_damaged_file_is_an_error_with_its_name(vqvae, photo_file):
+    result = vqvae("info", photo_file, code=1)
+    assert "photo.png: not a .vqz file" in str(result.exception)
+
+
+def test_models_lists_the_shipped_ones_with_their_figures(vqvae, tiny_codec):
+    output = vqvae("models").output
+    assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.fingerprint.hex()[:6] in output
+
+
+def test_an_unknown_device_is_one_line(vqvae, photo_file):
+    result = vqvae("encode", photo_file, "--device", "abacus", code=1)
+    assert "--device abacus" in str(result.exception) and "\n" not in str(result.exception)
+
+
+def test_main_turns_an_error_into_one_line_and_exit_code_1(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["vqvae", "info", str(tmp_path / "missing.vqz")])
+    with pytest.raises(SystemExit) as caught:
+        compress.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_wrong_usage_is_exit_code_2(vqvae):
+    vqvae("encode", code=2)
+    vqvae("encode", "--no-such-option", code=2)
+
+
+def test_a_tree_encoded_twice_gives_the_same_bytes(vqvae, tree, tmp_path):
+    for name in ("one", "two"):
+        vqvae("encode", tree, "-o", tmp_path / name)
+    one, two = ((tmp_path / name / "deep" / "er" / "b.vqz").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_copied_model_file_decodes_the_same(vqvae, photo_file, tiny_model, tmp_path, tiny_codec):
+    copy = Path(shutil.copy(tiny_model, tmp_path / "copy.safetensors"))
+    image = read_image(photo_file)
+    assert np.array_equal(load_codec(copy).decompress(tiny_codec.compress(image)), tiny_codec.reconstruct(image))

@@ -1,0 +1,125 @@
+"""`train.py` as a person uses it, on a few steps."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import REPOSITORY
+from tests.contracts.configs import names
+from vqvae.images import read_image
+from vqvae.model_file import load_codec, read_model
+
+TINY = [
+    "network=small",
+    "network.encoder.channels=[8,8]",
+    "network.encoder.hidden=[8,8]",
+    "network.encoder.blocks=[1,1]",
+    "network.decoder.channels=[8,8]",
+    "network.decoder.hidden=[8,8]",
+    "network.decoder.blocks=[1,1]",
+    "quantizer.dim=8",
+    "callbacks.initialize.vectors=500",
+    "callbacks.maintain.period=2",
+    "callbacks.checkpoint.every_n_train_steps=4",
+    "trainer.log_every_n_steps=1",
+    "trainer.val_check_interval=4",
+    "trainer.max_steps=8",
+    "trainer.accelerator=cpu",
+    "data.batch_size=8",
+]
+
+
+def train(folder: Path, *overrides: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *TINY, *overrides]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(256, size=(40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def folder_data(photos: Path) -> list[str]:
+    return ["data=folder", f"data.root={photos}", "data.crop=16"]
+
+
+@pytest.mark.slow
+def test_a_training_writes_model_logs_and_checkpoint_and_says_what_it_reached(tmp_path, folder_data):
+    done = train(tmp_path, *folder_data, "hydra.run.dir=out", "name=mine")
+    assert "out/mine.safetensors" in done.stdout and "PSNR" in done.stdout and "1.000 bpp" in done.stdout
+    model = read_model(tmp_path / "out" / "mine.safetensors")
+    assert model.about["steps"] == 8 and f"{model.about['test']['psnr_dataset']:.2f} dB" in done.stdout
+    assert (tmp_path / "out" / "checkpoints" / "last.ckpt").exists()
+    assert list((tmp_path / "out" / "tensorboard").glob("events*"))
+    with (tmp_path / "out" / "csv" / "metrics.csv").open() as file:
+        logged = {key for row in csv.DictReader(file) for key, value in row.items() if value}
+    stages = {f"codebook_{stage}/{what}" for stage in range(4) for what in ("usage", "perplexity", "replaced")}
+    assert stages | {"train/mse", "val/psnr", "val/ssim", "lr-AdamW"} <= logged
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantizer", names("quantizer"))
+def test_every_quantiser_trains_and_its_model_compresses_a_file(tmp_path, folder_data, photos, quantizer):
+    train(tmp_path, *folder_data, "hydra.run.dir=out", f"quantizer={quantizer}", "quantizer.codebook_bits=3")
+    codec = load_codec(tmp_path / "out" / "model.safetensors")
+    image = read_image(photos / "0.png")
+    assert np.array_equal(codec.decompress(codec.compress(image)), codec.reconstruct(image))
+
+
+@pytest.mark.slow
+def test_a_sweep_trains_each_combination_in_a_folder_of_its_own(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "-m", "estimator=ste,diveq", "hydra.sweep.dir=sweep", "~callbacks.finish")
+    assert len(list((tmp_path / "sweep").glob("*estimator=*/model.safetensors"))) == 2
+
+
+@pytest.mark.slow
+def test_a_training_resumes_where_its_checkpoint_stopped(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "hydra.run.dir=first")
+    with (tmp_path / "first" / "csv" / "metrics.csv").open() as file:
+        assert max(int(row["step"]) for row in csv.DictReader(file)) == 7
+    resume = "resume=first/checkpoints/last.ckpt"
+    train(tmp_path, *folder_data, "hydra.run.dir=second", "trainer.max_steps=8", resume)
+    assert read_model(tmp_path / "second" / "model.safetensors").about["steps"] == 8
+    first, second = (read_model(tmp_path / run / "model.safetensors") for run in ("first", "second"))
+    assert first.fingerprint == second.fingerprint
+
+
+@pytest.mark.slow
+def test_mixed_precision_trains(tmp_path, folder_data):
+    done = train(tmp_path, *folder_data, "hydra.run.dir=out", "trainer.precision=bf16-mixed")
+    assert "nan" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
+    limits = ["+trainer.limit_test_batches=3", "+trainer.limit_val_batches=2"]
+    done = train(tmp_path, f"data.root={data_root.resolve()}", "hydra.run.dir=out", *limits)
+    assert "PSNR" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["data=folder", "data.root=nowhere"], "nowhere holds 0 images"),
+        (["data=folder"], "data.root=FOLDER"),
+        (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
+        (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
+    ],
+)
+def test_what_cannot_work_is_one_line_without_a_traceback(tmp_path, overrides, reason):
+    done = train(tmp_path, "data.crop=16", *overrides, code=1)
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and reason in done.stderr
+    assert "Traceback" not in done.stderr

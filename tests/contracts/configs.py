@@ -1,0 +1,18 @@
+"""The configs that the contract tests find their subjects by."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def names(group: str) -> list[str]:
+    """The configs of a group: a new yaml is tested without a word here."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def load(group: str, name: str) -> dict[str, Any]:
+    """One config as plain values, without Hydra."""
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())

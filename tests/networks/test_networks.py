@@ -1,0 +1,33 @@
+"""Encoder and decoder."""
+
+import pytest
+import torch
+
+from tests.contracts.configs import names
+from vqvae.networks import ConvDecoder, ConvEncoder
+
+SIZES = {"dim": 6, "channels": [4, 8, 12], "hidden": [4, 4, 4], "blocks": [1, 0, 2]}
+
+
+def test_a_level_halves_the_resolution_and_the_decoder_doubles_it_back():
+    encoder, decoder = ConvEncoder(**SIZES), ConvDecoder(**SIZES)
+    latent = encoder(torch.randn(2, 3, 24, 40))
+    assert encoder.stride == 8 and latent.shape == (2, 6, 3, 5)
+    assert decoder(latent).shape == (2, 3, 24, 40)
+
+
+def test_every_parameter_takes_part():
+    encoder, decoder = ConvEncoder(**SIZES), ConvDecoder(**SIZES)
+    decoder(encoder(torch.randn(1, 3, 16, 16))).square().sum().backward()
+    assert all((p.grad != 0).any() for network in (encoder, decoder) for p in network.parameters())
+
+
+def test_levels_without_blocks_of_their_own_are_refused():
+    with pytest.raises(ValueError, match=r"channels=\[4, 8\] and blocks=\[1\]"):
+        ConvEncoder(6, [4, 8], [4, 4], [1])
+    with pytest.raises(ValueError, match="one entry each per level"):
+        ConvDecoder(6, [], [], [])
+
+
+def test_there_is_a_config_for_the_default_and_for_quick_tries():
+    assert {"medium", "small"} <= set(names("network"))

@@ -1,0 +1,103 @@
+"""Model files: whole, plain, and the same again when read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import TINY_MODEL
+from vqvae.codec import Codec
+from vqvae.errors import ModelFileError
+from vqvae.model_file import FORMAT, KEY, load_codec, read_model
+
+
+def rewrite(source: Path, target: Path, change) -> Path:
+    """Copies a model file with its header changed."""
+    with safe_open(source, "pt") as file:
+        header = json.loads(file.metadata()[KEY])
+    change(header)
+    save_file(load_file(source), target, {KEY: json.dumps(header)})
+    return target
+
+
+def test_a_file_holds_half_precision_weights_and_a_plain_config(tiny_model):
+    with safe_open(tiny_model, "pt") as file:
+        header = json.loads(file.metadata()[KEY])
+        kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
+    assert header["config"] == TINY_MODEL and header["format"] == FORMAT
+    assert kinds == {torch.float16}
+
+
+def test_a_codec_loaded_twice_writes_the_same_bytes(tiny_model, photo):
+    assert load_codec(tiny_model).compress(photo) == load_codec(tiny_model).compress(photo)
+
+
+def test_the_fingerprint_changes_with_a_weight_and_with_the_config_but_not_with_the_notes(tiny_model):
+    model = read_model(tiny_model)
+    name, tensor = next(iter(model.tensors.items()))
+    assert model._replace(about={"anything": 1}).fingerprint == model.fingerprint
+    assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprint != model.fingerprint
+    assert model._replace(config={**model.config, "more": 1}).fingerprint != model.fingerprint
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "torch.nn.Linear", "vqvae.networks.encoder.nn", "vqvae.files.atomic_path", "", "x", None]
+)
+def test_loading_builds_nothing_but_our_own_classes(tiny_model, tmp_path, target):
+    bad = tmp_path / "bad.safetensors"
+    rewrite(tiny_model, bad, lambda header: header["config"]["encoder"].update(_target_=target))
+    with pytest.raises(ModelFileError, match="_target_"):
+        load_codec(bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda h: h.update(format=99), "format 99"),
+        (lambda h: h.pop("config"), "not a model of this program"),
+        (lambda h: h["config"].pop("encoder"), "no 'encoder'"),
+        (lambda h: h["config"]["encoder"].update(unknown=1), "unknown"),
+        (lambda h: h["config"]["encoder"].update(dim=10**12), "do not make a model"),
+        (lambda h: h["config"]["quantizer"].update(dim=9), "do not make a model"),
+        (lambda h: h["config"]["quantizer"].update(dim="many"), "do not make a model"),
+        (lambda h: h["config"]["encoder"].update(channels=7), "do not make a model"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_one_line_that_names_the_file(tiny_model, tmp_path, change, reason):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", change)
+    with pytest.raises(ModelFileError, match=reason) as caught:
+        load_codec(bad)
+    assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
+
+
+def test_other_files_are_refused_by_what_they_are(tiny_model, tmp_path):
+    with pytest.raises(ModelFileError, match="no such model file"):
+        load_codec(tmp_path / "missing.safetensors")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ModelFileError, match="not a model file"):
+        load_codec(tmp_path / "text")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other")
+    with pytest.raises(ModelFileError, match="not a model of this program"):
+        load_codec(tmp_path / "other")
+    (tmp_path / "cut").write_bytes(tiny_model.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_codec(tmp_path / "cut")
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_codec(tmp_path)
+
+
+def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
+    """What training measures after `round_to_half` is what the file gives."""
+    codec = load_codec(tiny_model)
+    torch.manual_seed(0)
+    from vqvae.autoencoder import AutoEncoder
+    from vqvae.model_file import round_to_half
+
+    trained = AutoEncoder.from_config(TINY_MODEL)
+    round_to_half(trained)
+    same = Codec(trained, codec.entropy_model, codec.fingerprint)
+    assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))

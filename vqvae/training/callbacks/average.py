@@ -1,0 +1,20 @@
+"""Averaged weights."""
+
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
+
+
+class AverageWeights(WeightAveraging):
+    """An exponential moving average of all weights, used for validation and as the result of the training.
+
+    The decay grows from 0 to `decay` over the first steps, so that the average soon forgets where it began.
+
+    Args:
+        decay: the share of the average that stays at each step.
+    """
+
+    def __init__(self, decay: float):
+        def average(averaged: Tensor, current: Tensor, number: Tensor | int) -> Tensor:
+            return averaged.lerp(current, 1 - min(decay, (1 + int(number)) / (10 + int(number))))
+
+        super().__init__(avg_fn=average)
