@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from vqvae.autoencoder import AutoEncoder
@@ -73,7 +73,7 @@ def save_model(
     }
     header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {KEY: header})
+        temporary.write_bytes(save(tensors, {KEY: header}))
 
 
 def read_model(path: Path) -> ModelFile:

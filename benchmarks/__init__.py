@@ -1,0 +1,1 @@
+"""Measurements against peers and over time; each is one command that prints a table and writes JSON."""
