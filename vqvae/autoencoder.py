@@ -57,13 +57,23 @@ class AutoEncoder(nn.Module):
         return self.quantizer.bits_per_vector / self.stride**2
 
     def forward(self, images: Float[Tensor, "n 3 H W"]) -> Reconstruction:
-        """Sends images through encoder, quantiser and decoder."""
+        """Sends images through encoder, quantiser and decoder.
+
+        Raises:
+            ConfigError: height and width are no multiples of the stride.
+        """
+        self._check_size(images)
         latent = self.encoder(images)
         quantized = self.quantizer(to_vectors(latent))
         return Reconstruction(self.decoder(to_grid(quantized.values, latent)), quantized)
 
     def encode(self, images: Float[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
-        """The indices of images whose height and width are multiples of the stride."""
+        """The indices of images.
+
+        Raises:
+            ConfigError: height and width are no multiples of the stride.
+        """
+        self._check_size(images)
         latent = self.encoder(images)
         indices = self.quantizer.encode(to_vectors(latent))
         return indices.view(latent.shape[0], *latent.shape[2:], -1)
@@ -72,6 +82,14 @@ class AutoEncoder(nn.Module):
         """The images that indices stand for."""
         values = self.quantizer.decode(indices.flatten(0, 2))
         return self.decoder(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2))
+
+    def _check_size(self, images: Float[Tensor, "n 3 H W"]) -> None:
+        height, width = images.shape[2:]
+        if height % self.stride or width % self.stride:
+            raise ConfigError(
+                f"images of {width}×{height} pixels cannot be cut into whole vectors of {self.stride}×{self.stride}: "
+                f"choose a multiple (data.crop, for instance)"
+            )
 
 
 def to_vectors(latent: Float[Tensor, "n D h w"]) -> Float[Tensor, "nhw D"]:

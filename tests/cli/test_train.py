@@ -123,6 +123,7 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
     [
         (["data=folder", "data.root=nowhere"], "nowhere holds 0 images"),
         (["data=folder"], "data.root=FOLDER"),
+        (["data=sample", "data.crop=30"], "30×30 pixels cannot be cut into whole vectors of 4×4"),
         (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
         (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
     ],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,7 +18,15 @@ from vqvae.images import READABLE, read_image
 
 MOST_ROWS = 50  # images listed one by one on the screen; the JSON file has all of them
 
-Source = tuple[str, Callable[[], UInt8[np.ndarray, "H W 3"]]]
+
+class Source(NamedTuple):
+    """An image to evaluate: its name, and how to load it."""
+
+    name: str
+    load: Callable[[], UInt8[np.ndarray, "H W 3"]]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_file: Path | None) -> bool:
@@ -37,8 +45,7 @@ def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_fil
     results: list[ImageResult] = []
 
     def work(source: Source) -> None:
-        name, load = source
-        results.append(evaluate_image(codec, name, load()))
+        results.append(evaluate_image(codec, source.name, source.load()))
 
     failed = attempt_each(find_images(path, data_root), work)
     if results:
@@ -56,10 +63,8 @@ def find_images(path: str, data_root: Path) -> list[Source]:
         from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
 
         images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
-        return [
-            (f"cifar10:test/{number:05}", partial(np.ascontiguousarray, image)) for number, image in enumerate(images)
-        ]
-    return [(str(file), partial(read_image, file)) for file in find_files(Path(path), READABLE)]
+        return [Source(f"cifar10:test/{number:05}", image.copy) for number, image in enumerate(images)]
+    return [Source(str(file), partial(read_image, file)) for file in find_files(Path(path), READABLE)]
 
 
 def print_report(report: dict[str, Any]) -> None:

@@ -24,6 +24,9 @@ class Job(NamedTuple):
     source: Path
     target: Path
 
+    def __str__(self) -> str:
+        return str(self.source)
+
 
 def find_files(path: Path, suffixes: Iterable[str]) -> list[Path]:
     """The file itself, whatever its suffix, or a folder's files with one of these suffixes, at any depth.

@@ -38,7 +38,8 @@ PATHS = {"root", "dirpath", "default_root_dir"}
 def main(cfg: DictConfig) -> None:
     """Trains, tests, writes the model file, and says where it is."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    for message in (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=message)
     try:
         train(cfg)
     except VqvaeError as error:
