@@ -53,9 +53,10 @@ def training(notes: dict[str, Any]) -> str:
     settings = notes["training"]
     optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"]["finish"]
     first, then = (part["_target_"].rsplit(".", 1)[1] for part in (settings["estimator"], finish["estimator"]))
+    kind, rate = optimizer["_target_"].rsplit(".", 1)[1], optimizer["lr"]
     return (
         f"{notes['steps']} batches of {settings['data']['batch_size']}, {first} for the first {finish['start']:.0%} "
-        f"and {then} from there on, {optimizer['_target_'].rsplit('.', 1)[1]} with learning rate {optimizer['lr']} in one "
+        f"and {then} from there on, {kind} with learning rate {rate} in one "
         f"cycle, averaged weights (decay {settings['callbacks']['average']['decay']}), seed {settings['seed']}."
     )
 
