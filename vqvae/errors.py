@@ -23,3 +23,7 @@ class ConfigError(VqvaeError, ValueError):
 
 class DataError(VqvaeError):
     """A data set is not where it should be."""
+
+
+class UsageError(VqvaeError):
+    """A command was called in a way that makes no sense."""

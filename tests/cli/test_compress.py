@@ -95,6 +95,11 @@ def test_a_file_name_for_several_inputs_is_refused_before_anything_is_written(vq
     assert "name a folder" in str(result.exception) and files(tree) == before
 
 
+def test_an_output_folder_may_have_a_dot_in_its_name(vqvae, tree, tmp_path):
+    vqvae("encode", tree, "-o", tmp_path / "small.v1")
+    assert files(tmp_path / "small.v1") == ["a.vqz", "deep/er/b.vqz"]
+
+
 def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, tree, tmp_path):
     (tree / "broken.png").write_bytes(b"\x89PNG nothing")
     Image.new("RGBA", (9, 9)).save(tree / "ghost.png")
@@ -210,11 +215,14 @@ def test_an_unknown_device_is_one_line(vqvae, photo_file):
     assert "--device abacus" in str(result.exception) and "\n" not in str(result.exception)
 
 
-def test_main_turns_an_error_into_one_line_and_exit_code_1(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("sys.argv", ["vqvae", "info", str(tmp_path / "missing.vqz")])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["info", "missing.vqz"], 1), (["decode", "a.vqz", "b.vqz", "-o", "one.png"], 2)]
+)
+def test_main_turns_an_error_into_one_line_and_an_exit_code(arguments, code, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["vqvae", *arguments])
     with pytest.raises(SystemExit) as caught:
         compress.main()
-    assert caught.value.code == 1
+    assert caught.value.code == code
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1
 

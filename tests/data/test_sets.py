@@ -21,6 +21,12 @@ def test_cifar10_validation_images_are_held_out_of_training_or_not(data_root):
     assert torch.equal(everything.train_set.images[-1000:], kept.val_set.images)
 
 
+@pytest.mark.parametrize("validation", [0, 50_000])
+def test_a_validation_set_that_leaves_one_side_empty_is_refused(validation):
+    with pytest.raises(DataError, match=f"data.validation is {validation}"):
+        CIFAR10("data", batch_size=8, validation=validation)
+
+
 def test_missing_cifar10_without_a_network_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
     from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
 

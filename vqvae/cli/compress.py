@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqvae.errors import VqvaeError
+from vqvae.errors import UsageError, VqvaeError
 
 if TYPE_CHECKING:
     from vqvae.codec import Codec
@@ -131,12 +131,15 @@ def models() -> None:
 
 
 def main() -> None:
-    """Runs the command line; an error that a person can mend is one line."""
+    """Runs the command line; an error that a person can mend is one line.
+
+    Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
+    """
     try:
         app()
     except (VqvaeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
 def _load(model: str | None, device: str) -> "Codec":

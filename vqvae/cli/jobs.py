@@ -8,14 +8,11 @@ from typing import NamedTuple, TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from vqvae.errors import VqvaeError
+from vqvae.errors import UsageError, VqvaeError
+from vqvae.images import READABLE
 
 T = TypeVar("T")
 messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-
-
-class UsageError(VqvaeError):
-    """The command was called in a way that makes no sense."""
 
 
 class Job(NamedTuple):
@@ -32,13 +29,13 @@ def find_files(path: Path, suffixes: Iterable[str]) -> list[Path]:
     """The file itself, whatever its suffix, or a folder's files with one of these suffixes, at any depth.
 
     Raises:
-        UsageError: a folder without such files.
+        VqvaeError: a folder without such files.
     """
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
     if not found:
-        raise UsageError(f"{path}: no files of type {', '.join(sorted(suffixes))} in this folder")
+        raise VqvaeError(f"{path}: no files of type {', '.join(sorted(suffixes))} in this folder")
     return found
 
 
@@ -52,12 +49,14 @@ def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], t
         target_suffix: of the files to write, unless `output` names the file.
 
     Raises:
-        UsageError: `output` names a file, but the inputs are several; or a folder holds nothing to do.
+        UsageError: `output` names a file, but the inputs are several.
+        VqvaeError: a folder holds nothing to do.
     """
     if output is not None and output.suffix and not output.is_dir():
-        if len(inputs) > 1 or inputs[0].is_dir():
+        if len(inputs) == 1 and not inputs[0].is_dir():
+            return [Job(inputs[0], output)]
+        if output.suffix.lower() in {*READABLE, ".vqz"}:
             raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
-        return [Job(inputs[0], output)]
     jobs = []
     for given in inputs:
         root = given if given.is_dir() else given.parent
@@ -84,7 +83,7 @@ def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
     def once(job: Job) -> str | None:
         nonlocal kept
         if job.target in written:
-            raise UsageError(f"{job.source}: {job.target} was just written for {written[job.target]}: use -o FOLDER")
+            raise VqvaeError(f"{job.source}: {job.target} was just written for {written[job.target]}: use -o FOLDER")
         if job.target.exists() and not force:
             kept += 1
             return f"{job.target}: exists, kept (--force replaces it)"

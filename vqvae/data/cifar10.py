@@ -11,6 +11,9 @@ from vqvae.data.base import ImageDataModule, ImagesInMemory
 from vqvae.errors import DataError
 
 
+TRAINING_IMAGES = 50_000
+
+
 class CIFAR10(ImageDataModule):
     """60,000 colour images of 32×32 (Krizhevsky 2009): 50,000 to train, 10,000 to test.
 
@@ -25,6 +28,8 @@ class CIFAR10(ImageDataModule):
 
     def __init__(self, root: str, batch_size: int, validation: int = 1000, hold_out: bool = True, workers: int = 0):
         super().__init__(batch_size, workers)
+        if not 1 <= validation < TRAINING_IMAGES:
+            raise DataError(f"data.validation is {validation}, but must be from 1 to {TRAINING_IMAGES - 1} images")
         self.root = Path(root)
         self.validation = validation
         self.hold_out = hold_out
