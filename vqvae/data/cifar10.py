@@ -10,7 +10,6 @@ from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
 from vqvae.data.base import ImageDataModule, ImagesInMemory
 from vqvae.errors import DataError
 
-
 TRAINING_IMAGES = 50_000
 
 

@@ -4,5 +4,6 @@ from vqvae.training.callbacks.average import AverageWeights
 from vqvae.training.callbacks.finish import FinishWith
 from vqvae.training.callbacks.initialization import InitializeCodebooks
 from vqvae.training.callbacks.maintenance import MaintainCodebooks
+from vqvae.training.callbacks.progress import ProgressBar
 
-__all__ = ["AverageWeights", "FinishWith", "InitializeCodebooks", "MaintainCodebooks"]
+__all__ = ["AverageWeights", "FinishWith", "InitializeCodebooks", "MaintainCodebooks", "ProgressBar"]
