@@ -12,6 +12,7 @@ def squared_distances(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -
     return torch.addmm(codebook.square().sum(-1), x, codebook.T, alpha=-2)
 
 
+@torch.no_grad()
 def kmeans(x: Float[Tensor, "n d"], size: int, iterations: int) -> Float[Tensor, "K d"]:
     """Lloyd's algorithm from random vectors; a codeword that loses its last vector moves to one of the worst served.
 
