@@ -82,6 +82,12 @@ def test_existing_outputs_are_kept_unless_forced(vqvae, photo_file):
     assert target.read_bytes().startswith(b"VQ")
 
 
+def test_an_input_is_never_replaced_by_its_own_output(vqvae, photo_file):
+    before = photo_file.read_bytes()
+    assert "its own output" in vqvae("encode", photo_file, "-o", photo_file, "--force", code=1).output
+    assert photo_file.read_bytes() == before
+
+
 def test_two_inputs_for_one_output_are_not_written_over_each_other(vqvae, photo, tmp_path):
     for name in ("a.png", "a.bmp"):
         Image.fromarray(photo).save(tmp_path / name)

@@ -84,6 +84,8 @@ def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
         nonlocal kept
         if job.target in written:
             raise VqvaeError(f"{job.source}: {job.target} was just written for {written[job.target]}: use -o FOLDER")
+        if job.target.exists() and job.source.exists() and job.target.samefile(job.source):
+            raise VqvaeError(f"{job.source}: would be replaced by its own output: name another with -o")
         if job.target.exists() and not force:
             kept += 1
             return f"{job.target}: exists, kept (--force replaces it)"
