@@ -80,6 +80,13 @@ def test_animations_are_refused_with_their_number_of_frames(photo, tmp_path):
         read_image(path)
 
 
+def test_a_phones_jpeg_with_a_preview_behind_it_is_its_first_image(photo, tmp_path):
+    preview = Image.fromarray(photo[::4, ::4].copy())
+    path = saved(Image.fromarray(photo), tmp_path / "image.jpg", format="MPO", save_all=True, append_images=[preview])
+    assert Image.open(path).n_frames == 2
+    assert read_image(path).shape == photo.shape
+
+
 def test_exif_orientation_is_applied(photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned a quarter clockwise to be seen upright

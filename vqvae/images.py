@@ -40,7 +40,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or a depth map behind the photograph
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
     _check_depth(image)
     upright = ImageOps.exif_transpose(image)
