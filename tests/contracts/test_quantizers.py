@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 
 from tests.contracts.configs import load, names
 from vqvae.config import build
-from vqvae.quantizers import Quantizer, base, count_usage, replace_unused
+from vqvae.quantizers import Quantizer, codebook, count_usage, replace_unused
 
 
 @pytest.fixture(params=names("quantizer"))
@@ -85,7 +85,7 @@ def test_fitting_to_fewer_vectors_than_codewords_reproduces_them_nearly(quantize
 
 def test_a_search_in_pieces_finds_the_same_indices(quantizer, vectors, monkeypatch):
     whole = quantizer.encode(vectors)
-    monkeypatch.setattr(base, "WORKSPACE_FLOATS", 30 * quantizer.search_workspace())
+    monkeypatch.setattr(codebook, "WORKSPACE_FLOATS", 30 * quantizer.search_workspace())
     assert torch.equal(quantizer.encode(vectors), whole)
 
 

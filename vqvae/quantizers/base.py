@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from vqvae.quantizers import codebook
 from vqvae.quantizers.estimators import NSVQ, Estimator
-
-WORKSPACE_FLOATS = 2**24  # a search holds about this many float32 at a time: 64 MiB
 
 
 class Quantized(NamedTuple):
@@ -101,7 +100,7 @@ class Quantizer(nn.Module, ABC):
         """The indices whose decoded vectors are nearest to x, as far as the method's search finds them."""
         self._check_dim(x)
         with torch.autocast(x.device.type, enabled=False):
-            chunks = x.float().split(max(1, WORKSPACE_FLOATS // self.search_workspace()))
+            chunks = x.float().split(max(1, codebook.WORKSPACE_FLOATS // self.search_workspace()))
             return torch.cat([self.search(chunk) for chunk in chunks])
 
     def forward(self, x: Float[Tensor, "n D"]) -> Quantized:

@@ -1,15 +1,32 @@
 """What codebooks have in common: k-means, usage, and the replacement of unused codewords."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+WORKSPACE_FLOATS = 2**24  # a search holds about this many float32 at a time: 64 MiB
 JITTER = 0.01  # of the spread of the used codewords: far enough apart to win different vectors
 
 
 def squared_distances(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -> Float[Tensor, "n K"]:
     """‖x − c‖² less ‖x‖², which is the same for every codeword and so never changes which one is nearest."""
     return torch.addmm(codebook.square().sum(-1), x, codebook.T, alpha=-2)
+
+
+class Nearest(NamedTuple):
+    """The nearest codeword of each vector, and the squared distance less ‖x‖²."""
+
+    distances: Float[Tensor, " n"]
+    indices: Int64[Tensor, " n"]
+
+
+def find_nearest(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -> Nearest:
+    """The nearest codewords, found piece by piece so that memory stays bounded."""
+    pieces = x.split(max(1, WORKSPACE_FLOATS // len(codebook)))
+    distances, indices = zip(*(squared_distances(piece, codebook).min(1) for piece in pieces), strict=True)
+    return Nearest(torch.cat(distances), torch.cat(indices))
 
 
 @torch.no_grad()
@@ -23,7 +40,7 @@ def kmeans(x: Float[Tensor, "n d"], size: int, iterations: int) -> Float[Tensor,
     if size > len(x):
         codebook += JITTER * _spread(x) * torch.randn_like(codebook)
     for _ in range(iterations):
-        distances, nearest = squared_distances(x, codebook).min(1)
+        distances, nearest = find_nearest(x, codebook)
         counts = torch.bincount(nearest, minlength=size)
         sums = torch.zeros_like(codebook).index_add_(0, nearest, x)
         codebook = sums / counts.clamp(min=1).unsqueeze(1)

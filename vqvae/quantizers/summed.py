@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import kmeans, squared_distances
+from vqvae.quantizers.codebook import find_nearest, kmeans, squared_distances
 
 
 class Expansion(NamedTuple):
@@ -53,7 +53,7 @@ class SummedQuantizer(Quantizer):
         for stage in range(self.stages):
             codebook = kmeans(remainder, self.codebook_size, iterations)
             self.codebooks.data[stage] = codebook
-            remainder = remainder - codebook[squared_distances(remainder, codebook).argmin(1)]
+            remainder = remainder - codebook[find_nearest(remainder, codebook).indices]
 
 
 def sum_codewords(codebooks: Float[Tensor, "M K D"], indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import kmeans, squared_distances
+from vqvae.quantizers.codebook import find_nearest, kmeans
 
 
 class VQ(Quantizer):
@@ -19,7 +19,7 @@ class VQ(Quantizer):
         super().__init__(dim, stages=1, codebook_bits=codebook_bits)
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n 1"]:
-        return squared_distances(x, self.codebooks[0]).argmin(1, keepdim=True)
+        return find_nearest(x, self.codebooks[0]).indices.unsqueeze(1)
 
     def search_workspace(self) -> int:
         return self.codebook_size
