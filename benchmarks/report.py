@@ -55,7 +55,7 @@ def training(notes: dict[str, Any]) -> str:
     first, then = (part["_target_"].rsplit(".", 1)[1] for part in (settings["estimator"], finish["estimator"]))
     kind, rate = optimizer["_target_"].rsplit(".", 1)[1], optimizer["lr"]
     return (
-        f"{notes['steps']} batches of {settings['data']['batch_size']}, {first} for the first {finish['start']:.0%} "
+        f"{notes['steps']} batches of {settings['data']['batch_size']}, {first} for the first {finish['start']:.1%} "
         f"and {then} from there on, {kind} with learning rate {rate} in one "
         f"cycle, averaged weights (decay {settings['callbacks']['average']['decay']}), seed {settings['seed']}."
     )
