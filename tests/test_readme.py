@@ -37,4 +37,4 @@ def test_the_tables_of_configs_are_complete():
     assert len(groups) == 5
     for group, choices in groups:
         there = {path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml")}
-        assert set(re.findall(r"`(\w+)`", choices)) == there
+        assert set(re.findall(r"`([\w-]+)`", choices)) == there
