@@ -21,3 +21,9 @@ def test_a_failure_leaves_what_was_there_before_and_nothing_else(tmp_path, error
         temporary.write_text("ha")
         raise error
     assert target.read_text() == "before" and list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(OSError, match="file") as caught, atomic_path(tmp_path / "file") as temporary:
+        temporary.read_text()
+    assert caught.value.filename == str(tmp_path / "file")

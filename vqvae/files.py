@@ -14,5 +14,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename == str(temporary):
+            error.filename = str(path)  # the name that the person knows
+        raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -48,7 +48,9 @@ class Quantizer(nn.Module, ABC):
             raise ValueError(f"codebook_bits is {codebook_bits}, but at most 16 are possible: use more stages instead")
         self.dim = dim
         shape = (stages, 2**codebook_bits, codeword_dim or dim)
-        self.codebooks = nn.Parameter(torch.randn(shape) / dim**0.5)
+        self.codebooks = nn.Parameter(torch.empty(shape))
+        # Variance 1 / D; not normal_, which costs a second of imports on the meta device, where model files are loaded
+        nn.init.uniform_(self.codebooks, -((3 / dim) ** 0.5), (3 / dim) ** 0.5)
         self.estimator: Estimator = NSVQ()
 
     @property
