@@ -51,14 +51,20 @@ def section(path: Path) -> str:
 def training(notes: dict[str, Any]) -> str:
     """How a model was trained, in a sentence."""
     settings = notes["training"]
-    optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"]["finish"]
-    first, then = (part["_target_"].rsplit(".", 1)[1] for part in (settings["estimator"], finish["estimator"]))
-    kind, rate = optimizer["_target_"].rsplit(".", 1)[1], optimizer["lr"]
+    optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"].get("finish")
+    estimator = class_name(settings["estimator"])
+    if finish:
+        estimator += f" for the first {finish['start']:.1%} and {class_name(finish['estimator'])} from there on"
+    decay = settings["callbacks"]["average"]["decay"]
     return (
-        f"{notes['steps']} batches of {settings['data']['batch_size']}, {first} for the first {finish['start']:.1%} "
-        f"and {then} from there on, {kind} with learning rate {rate} in one "
-        f"cycle, averaged weights (decay {settings['callbacks']['average']['decay']}), seed {settings['seed']}."
+        f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimator}, {class_name(optimizer)}, "
+        f"learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), seed {settings['seed']}."
     )
+
+
+def class_name(config: dict[str, Any]) -> str:
+    """The class that a config names, without its module."""
+    return config["_target_"].rsplit(".", 1)[1]
 
 
 def main() -> None:

@@ -83,8 +83,11 @@ def test_every_quantiser_trains_and_its_model_compresses_a_file(tmp_path, folder
 
 @pytest.mark.slow
 def test_a_sweep_trains_each_combination_in_a_folder_of_its_own(tmp_path, folder_data):
-    train(tmp_path, *folder_data, "estimator=ste,diveq", "hydra.sweep.dir=sweep", "~callbacks.finish", options=["-m"])
+    train(tmp_path, *folder_data, "estimator=ste,nsvq", "hydra.sweep.dir=sweep", options=["-m"])
     assert sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/model.safetensors")) == ["0", "1"]
+    for run, estimator in {"0": "StraightThrough", "1": "NSVQ"}.items():
+        training = read_model(tmp_path / "sweep" / run / "model.safetensors").about["training"]
+        assert training["estimator"]["_target_"].endswith(estimator) and "finish" not in training["callbacks"]
 
 
 def learning_rates(run: Path) -> dict[int, str]:
