@@ -60,6 +60,8 @@ def test_loading_builds_nothing_but_our_own_classes(tiny_model, tmp_path, target
         (lambda h: h.update(format=99), "format 99"),
         (lambda h: h.pop("config"), "not a model of this program"),
         (lambda h: h["config"].pop("encoder"), "no 'encoder'"),
+        (lambda h: h["config"].update(encoder=h["config"]["decoder"]), "ConvDecoder is no encoder"),
+        (lambda h: h["config"]["encoder"].update(dim=10**30), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(unknown=1), "unknown"),
         (lambda h: h["config"]["encoder"].update(dim=10**12), "do not make a model"),
         (lambda h: h["config"]["quantizer"].update(dim=9), "do not make a model"),

@@ -45,11 +45,10 @@ class AutoEncoder(nn.Module):
         for part in ("encoder", "quantizer", "decoder"):
             if not isinstance(config.get(part), Mapping):
                 raise ConfigError(f"the model's config has no {part!r}")
-        return cls(
-            build(config["encoder"], nn.Module),
-            build(config["quantizer"], Quantizer),
-            build(config["decoder"], nn.Module),
-        )
+        encoder = build(config["encoder"], nn.Module)
+        if not isinstance(getattr(encoder, "stride", None), int):
+            raise ConfigError(f"{type(encoder).__name__} is no encoder: it has no stride")
+        return cls(encoder, build(config["quantizer"], Quantizer), build(config["decoder"], nn.Module))
 
     @property
     def bits_per_pixel(self) -> float:

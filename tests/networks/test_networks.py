@@ -23,8 +23,10 @@ def test_every_parameter_takes_part():
 
 
 def test_levels_without_blocks_of_their_own_are_refused():
-    with pytest.raises(ValueError, match=r"channels=\[4, 8\] and blocks=\[1\]"):
+    with pytest.raises(ValueError, match=r"channels=\[4, 8\], hidden=\[4, 4\] and blocks=\[1\]"):
         ConvEncoder(6, [4, 8], [4, 4], [1])
+    with pytest.raises(ValueError, match=r"hidden=\[4\]"):
+        ConvDecoder(6, [4, 8], [4], [1, 1])
     with pytest.raises(ValueError, match="one entry each per level"):
         ConvDecoder(6, [], [], [])
 

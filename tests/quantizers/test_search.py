@@ -76,7 +76,7 @@ def test_additive_vq_may_take_its_codebooks_in_any_order(vectors):
 
 
 def test_an_additive_beam_is_not_filled_with_one_sum_in_different_orders(vectors):
-    """Two codebooks, beam 2: kept apart from its mirror image, the second-best first choice leads to the best sum."""
+    """The search over sets, where no order exists, reaches the same sums with the same beam."""
     quantizer = AdditiveVQ(8, stages=3, codebook_bits=2, beam=4)
     step_by_step = torch.stack([_beam_of_sets(quantizer, vector) for vector in vectors])
     torch.testing.assert_close(errors(quantizer, vectors), step_by_step)

@@ -78,24 +78,23 @@ def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
         whether none failed.
     """
     kept = 0
-    written: dict[Path, Path] = {}
+    claimed: dict[Path, Path] = {}
 
     def once(job: Job) -> str | None:
         nonlocal kept
-        if job.target in written:
-            raise VqvaeError(f"{job.source}: {job.target} was just written for {written[job.target]}: use -o FOLDER")
+        owner = claimed.setdefault(job.target, job.source)
+        if owner != job.source:
+            raise VqvaeError(f"{job.source}: {job.target} is the output of {owner} already: rename one of the two")
         if job.target.exists() and job.source.exists() and job.target.samefile(job.source):
             raise VqvaeError(f"{job.source}: would be replaced by its own output: name another with -o")
         if job.target.exists() and not force:
             kept += 1
             return f"{job.target}: exists, kept (--force replaces it)"
-        said = work(job)
-        written[job.target] = job.source
-        return said
+        return work(job)
 
     failed = attempt_each(jobs, once)
     if len(jobs) > 1:
-        messages.print(f"{len(written)} written, {kept} kept, {failed} failed")
+        messages.print(f"{len(jobs) - kept - failed} written, {kept} kept, {failed} failed")
     return not failed
 
 

@@ -27,7 +27,9 @@ def residual_blocks(channels: int, hidden: int, number: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels, hidden) for _ in range(number)))
 
 
-def check_levels(channels: list[int], blocks: list[int]) -> None:
-    """Raises ValueError unless both lists name the same levels, at least one."""
-    if not channels or len(channels) != len(blocks):
-        raise ValueError(f"channels={channels} and blocks={blocks} must have one entry each per level, finest first")
+def check_levels(channels: list[int], hidden: list[int], blocks: list[int]) -> None:
+    """Raises ValueError unless all lists name the same levels, at least one."""
+    if not channels or not len(channels) == len(hidden) == len(blocks):
+        raise ValueError(
+            f"channels={channels}, hidden={hidden} and blocks={blocks} must have one entry each per level, finest first"
+        )

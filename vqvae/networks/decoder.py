@@ -18,7 +18,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, dim: int, channels: list[int], hidden: list[int], blocks: list[int]):
         super().__init__()
-        check_levels(channels, blocks)
+        check_levels(channels, hidden, blocks)
         layers: list[nn.Module] = [nn.Conv2d(dim, channels[-1], 3, padding=1)]
         for level in reversed(range(len(channels))):
             layers.append(residual_blocks(channels[level], hidden[level], blocks[level]))

@@ -18,7 +18,7 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, dim: int, channels: list[int], hidden: list[int], blocks: list[int]):
         super().__init__()
-        check_levels(channels, blocks)
+        check_levels(channels, hidden, blocks)
         layers: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(12, channels[0], 3, padding=1)]
         for level, (width, inner, number) in enumerate(zip(channels, hidden, blocks, strict=True)):
             if level:
