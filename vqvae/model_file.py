@@ -70,6 +70,7 @@ def save_model(
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in _parts(autoencoder, entropy_model).state_dict().items()
+        if not name.startswith("autoencoder.quantizer.estimator.")  # of use in training alone
     }
     header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
     with atomic_path(path) as temporary:

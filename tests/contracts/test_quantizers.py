@@ -48,26 +48,30 @@ def test_evaluation_returns_exactly_the_decoded_indices_and_no_loss(quantizer, v
 
 
 @pytest.mark.parametrize("estimator", names("estimator"))
-def test_every_estimator_sends_gradients_to_encoder_and_codebooks(quantizer, vectors, estimator):
+def test_every_estimator_sends_gradients_to_the_encoder_and_moves_the_codewords_in_use(quantizer, vectors, estimator):
     quantizer.fit(vectors)
-    quantizer.estimator = instantiate(load("estimator", estimator))
+    quantizer.use(instantiate(load("estimator", estimator)))
+    before = quantizer.codebooks.detach().clone()
     x = (vectors + torch.randn(400, 16)).requires_grad_()
     quantized = quantizer.train()(x)
     (quantized.values.square().mean() + quantized.loss).backward()
     assert torch.isfinite(quantized.values).all()
     assert (x.grad != 0).any(dim=1).float().mean() > 0.9
+    optimizer = torch.optim.SGD([quantizer.codebooks], lr=1.0)
+    optimizer.step()
     used = count_usage(quantized.indices, quantizer.codebook_size) > 0
-    reached = (quantizer.codebooks.grad != 0).any(dim=2)
-    assert torch.equal(reached, used)
+    moved = (quantizer.codebooks != before).any(dim=2)
+    assert torch.equal(moved, used)
 
 
 @pytest.mark.parametrize("estimator", names("estimator"))
 def test_a_vector_equal_to_its_codeword_gets_finite_gradients(quantizer, estimator):
-    quantizer.estimator = instantiate(load("estimator", estimator))
+    quantizer.use(instantiate(load("estimator", estimator)))
     x = quantizer.decode(quantizer.encode(torch.randn(5, 16))).detach().requires_grad_()
     quantized = quantizer.train()(x)
     (quantized.values.square().mean() + quantized.loss).backward()
-    assert torch.isfinite(x.grad).all() and torch.isfinite(quantizer.codebooks.grad).all()
+    assert torch.isfinite(x.grad).all()
+    assert quantizer.codebooks.grad is None or torch.isfinite(quantizer.codebooks.grad).all()
 
 
 def test_fitting_leaves_less_error_than_random_vectors_as_codewords(quantizer, vectors):
@@ -122,7 +126,7 @@ def test_unused_codewords_are_replaced_and_then_used(quantizer, vectors):
     before = count_usage(quantizer.encode(vectors), quantizer.codebook_size)
     assert (before[:, 3:9] == 0).all()
     replaced = replace_unused(quantizer.codebooks, before, threshold=0.01)
-    assert (replaced >= 6).all()
+    assert replaced[:, 3:9].all()
     after = count_usage(quantizer.encode(vectors), quantizer.codebook_size)
     assert (after[:, 3:9] > 0).float().mean() > 0.7
 

@@ -56,7 +56,7 @@ def train(cfg: DictConfig) -> None:
     output = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = AutoEncoder.from_config(config)
-    autoencoder.quantizer.estimator = instantiate(cfg.estimator)
+    autoencoder.quantizer.use(instantiate(cfg.estimator))
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
     data: LightningDataModule = instantiate(cfg.data)
     module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))

@@ -3,7 +3,15 @@
 from vqvae.quantizers.additive import AdditiveVQ
 from vqvae.quantizers.base import Quantized, Quantizer
 from vqvae.quantizers.codebook import count_usage, perplexity, replace_unused, usage
-from vqvae.quantizers.estimators import NSVQ, DiVeQ, Estimate, Estimator, StraightThrough
+from vqvae.quantizers.estimators import (
+    NSVQ,
+    DiVeQ,
+    Estimate,
+    Estimator,
+    MovingAverage,
+    RotationTrick,
+    StraightThrough,
+)
 from vqvae.quantizers.product import ProductVQ
 from vqvae.quantizers.residual import ResidualVQ
 from vqvae.quantizers.vq import VQ
@@ -15,10 +23,12 @@ __all__ = [
     "DiVeQ",
     "Estimate",
     "Estimator",
+    "MovingAverage",
     "ProductVQ",
     "Quantized",
     "Quantizer",
     "ResidualVQ",
+    "RotationTrick",
     "StraightThrough",
     "count_usage",
     "perplexity",

@@ -97,6 +97,11 @@ class Quantizer(nn.Module, ABC):
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """Sets the codebooks by the method's classic training, in place, without gradients."""
 
+    def use(self, estimator: Estimator) -> None:
+        """Chooses how gradients pass, and what moves the codebooks, in training from now on."""
+        estimator.attach(self.codebooks)
+        self.estimator = estimator
+
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
         """The indices whose decoded vectors are nearest to x, as far as the method's search finds them."""
@@ -113,7 +118,13 @@ class Quantizer(nn.Module, ABC):
             if not self.training:
                 return Quantized(quantized, indices, quantized.new_zeros(()))
             values, loss = self.estimator(x.float(), quantized)
+            self.estimator.update(self.codebooks, indices, self._errors(x, quantized))
             return Quantized(values, indices, loss)
+
+    def _errors(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Float[Tensor, "n M d"]:
+        """What each stage's codewords leave over: their own part of it, or all of it where values are sums."""
+        parts = (x.detach() - quantized.detach()).unflatten(1, (-1, self.codebooks.shape[2]))
+        return parts.expand(-1, self.stages, -1)
 
     def _check_dim(self, x: Tensor) -> None:
         if x.shape[-1] != self.dim:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 WORKSPACE_FLOATS = 2**24  # a search holds about this many float32 at a time: 64 MiB
@@ -68,26 +68,31 @@ def usage(counts: Int64[Tensor, "M K"]) -> Float[Tensor, " M"]:
 
 @torch.no_grad()
 def replace_unused(
-    codebooks: Float[Tensor, "M K d"], counts: Int64[Tensor, "M K"], threshold: float
-) -> Int64[Tensor, " M"]:
+    codebooks: Float[Tensor, "M K d"],
+    counts: Int64[Tensor, "M K"],
+    threshold: float,
+    generator: torch.Generator | None = None,
+) -> Bool[Tensor, "M K"]:
     """Moves codewords that are hardly used beside used ones, drawn as often as they are used. In place.
 
     Args:
         codebooks: the codebooks to mend.
         counts: how often each codeword was chosen lately.
         threshold: a codeword counts as unused below this share of an even use (total / K).
+        generator: makes the draws, so that every process of a distributed training can make the same.
 
     Returns:
-        the number of codewords replaced in each codebook.
+        which codewords were replaced.
     """
     unused = counts < threshold * counts.sum(1, keepdim=True) / counts.shape[1]
     for codebook, count, dead in zip(codebooks, counts, unused, strict=True):
         number = int(dead.sum())
         if number:
             used = codebook[~dead]
-            source = torch.multinomial(count[~dead].float(), number, replacement=True)
-            codebook[dead] = used[source] + JITTER * _spread(used) * torch.randn_like(used[source])
-    return unused.sum(1)
+            source = torch.multinomial(count[~dead].float(), number, replacement=True, generator=generator)
+            noise = torch.randn(number, codebook.shape[1], generator=generator, device=codebook.device)
+            codebook[dead] = used[source] + JITTER * _spread(used) * noise
+    return unused
 
 
 def _spread(codewords: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

@@ -1,12 +1,12 @@
-"""How gradients pass the argmin of a quantiser: each estimator works for every quantiser."""
+"""How gradients pass the argmin of a quantiser, and what moves its codebooks: each estimator works for every quantiser."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int64
+from torch import Tensor, distributed, nn
 
 EPS = 1e-12
 
@@ -18,16 +18,31 @@ class Estimate(NamedTuple):
     loss: Float[Tensor, ""]
 
 
-class Estimator(ABC):
-    """Stands in for the quantiser's step function while training."""
+class Estimator(nn.Module, ABC):
+    """Stands in for the quantiser's step function while training. `Quantizer.use` puts it there."""
 
     @abstractmethod
-    def __call__(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
+    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
         """Makes the quantisation of x differentiable.
 
         Args:
             x: the vectors before quantisation, with gradients to the encoder.
             quantized: their quantised values, with gradients to the codebooks.
+        """
+
+    def attach(self, codebooks: Float[nn.Parameter, "M K d"]) -> None:
+        """Gets ready for these codebooks: here, so that they learn by their gradients."""
+        codebooks.requires_grad_(True)
+
+    def update(
+        self, codebooks: Float[Tensor, "M K d"], indices: Int64[Tensor, "n M"], errors: Float[Tensor, "n M d"]
+    ) -> None:
+        """Moves the codebooks after a training batch, where that is not left to their gradients. In place.
+
+        Args:
+            codebooks: the codebooks.
+            indices: the codewords chosen.
+            errors: how far the chosen codewords are from where their vectors would have them, the others as they are.
         """
 
 
@@ -39,26 +54,35 @@ class NSVQ(Estimator):
     Learning", IEEE Access 2022, eq. 2.
     """
 
-    def __call__(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
-        noise = torch.randn_like(x)
-        direction = noise / (torch.linalg.vector_norm(noise, dim=-1, keepdim=True) + EPS)
+    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
         length = torch.linalg.vector_norm(x - quantized, dim=-1, keepdim=True)
-        return Estimate(x + length * direction, x.new_zeros(()))
+        return Estimate(x + length * _direction(torch.randn_like(x)), x.new_zeros(()))
 
 
 class DiVeQ(Estimator):
     """The quantised values themselves, reached from x along a fixed direction by a length that carries the gradients.
 
-    x + ‖x − q(x)‖ · sg[d/‖d‖] with d = q(x) − x: as in NSVQ the length trains encoder and codebooks alike without a
-    loss term, but what goes on to the decoder is what it will decode later. Vali et al., "DiVeQ: Differentiable
-    Vector Quantization Using the Reparameterization Trick", 2025, in the limit of no directional noise.
+    x + ‖x − q(x)‖ · sg[v/‖v‖] with v ~ N(q(x) − x, σ² I): as in NSVQ the length trains encoder and codebooks alike
+    without a loss term, but what goes on to the decoder is what it will decode later, or close to it. Vali et al.,
+    "DiVeQ: Differentiable Vector Quantization Using the Reparameterization Trick", 2025.
+
+    Args:
+        variance: σ² of the directional noise, in the units of the vectors; without noise the values are exact.
     """
 
-    def __call__(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
+    def __init__(self, variance: float = 0.0):
+        super().__init__()
+        if variance < 0:
+            raise ValueError(f"variance is {variance}, but must not be negative")
+        self.variance = variance
+
+    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
         error = quantized - x
         length = torch.linalg.vector_norm(error, dim=-1, keepdim=True)
-        direction = (error / (length + EPS)).detach()
-        return Estimate(x + length * direction, x.new_zeros(()))
+        aim = error.detach()
+        if self.variance:
+            aim = aim + self.variance**0.5 * torch.randn_like(aim)
+        return Estimate(x + length * _direction(aim), x.new_zeros(()))
 
 
 class StraightThrough(Estimator):
@@ -71,9 +95,89 @@ class StraightThrough(Estimator):
     """
 
     def __init__(self, commitment: float = 0.25):
+        super().__init__()
         self.commitment = commitment
 
-    def __call__(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
+    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
         codebook_loss = F.mse_loss(quantized, x.detach())
         commitment_loss = F.mse_loss(x, quantized.detach())
-        return Estimate(x + (quantized - x).detach(), codebook_loss + self.commitment * commitment_loss)
+        return Estimate(self.carry(x, quantized.detach()), codebook_loss + self.commitment * commitment_loss)
+
+    def carry(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
+        """The quantised values, with a gradient to x."""
+        return x + (quantized - x).detach()
+
+
+class RotationTrick(StraightThrough):
+    """Straight-through, but the gradient is turned and scaled as the vector was on its way to its codeword.
+
+    The values are λRx with fixed λ = ‖q‖/‖x‖ and R the rotation from x to q in the plane of both. Fifty et al.,
+    "Restructuring Vector Quantization with the Rotation Trick", 2024, eq. 4.
+
+    Args:
+        commitment: weight β of the loss term that pulls the vectors to their codewords.
+    """
+
+    def carry(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
+        length = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True)
+        start, end = _direction(x.detach()), _direction(quantized)
+        middle = _direction(start + end)
+        turned = x - 2 * middle * _dot(middle, x) + 2 * end * _dot(start, x)
+        scale = torch.where(length > EPS, torch.linalg.vector_norm(quantized, dim=-1, keepdim=True) / length, 1)
+        values = scale * turned
+        return values + (quantized - values).detach()  # exactly the codewords', whatever rounding made of them
+
+
+class MovingAverage(StraightThrough):
+    """EMA codebooks: each codeword follows the mean of its vectors; the gradient skips the quantiser.
+
+    van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, appendix A.1. There the codeword is the
+    ratio m/N of two averages, the sum and the number of its vectors; moving it by (1 − γ) Σ(x − c) / N is the same, and
+    N is all there is to remember. Where a value is put together from several codewords, the "vectors" of each are what
+    the others leave over.
+
+    Args:
+        commitment: weight β of the loss term that pulls the vectors to their codewords.
+        decay: γ, the share of the averages that stays at each step.
+    """
+
+    counts: Float[Tensor, "M K"] | None
+
+    def __init__(self, commitment: float = 0.25, decay: float = 0.99):
+        super().__init__(commitment)
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay is {decay}, but must be at least 0 and less than 1")
+        self.decay = decay
+        self.register_buffer("counts", None)
+
+    def attach(self, codebooks: Float[nn.Parameter, "M K d"]) -> None:
+        codebooks.requires_grad_(False)
+        # As if each codeword had been chosen once so far, so that the first few vectors do not decide where it goes
+        self.counts = torch.ones(codebooks.shape[:2], device=codebooks.device)
+
+    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
+        return Estimate(self.carry(x, quantized), self.commitment * F.mse_loss(x, quantized.detach()))
+
+    @torch.no_grad()
+    def update(
+        self, codebooks: Float[Tensor, "M K d"], indices: Int64[Tensor, "n M"], errors: Float[Tensor, "n M d"]
+    ) -> None:
+        assert self.counts is not None
+        stages, size, _ = codebooks.shape
+        place = (indices + size * torch.arange(stages, device=indices.device)).flatten()
+        chosen = torch.zeros_like(self.counts).flatten().index_add_(0, place, torch.ones_like(place, dtype=torch.float32))
+        sums = torch.zeros_like(codebooks).flatten(0, 1).index_add_(0, place, errors.flatten(0, 1))
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(chosen)
+            distributed.all_reduce(sums)
+        self.counts.lerp_(chosen.view_as(self.counts), 1 - self.decay)
+        codebooks += (1 - self.decay) * sums.view_as(codebooks) / self.counts.clamp(min=EPS).unsqueeze(2)
+
+
+def _direction(vectors: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
+    """Vectors of length 1; where there is no direction, zeros."""
+    return vectors / (torch.linalg.vector_norm(vectors, dim=-1, keepdim=True) + EPS)
+
+
+def _dot(left: Float[Tensor, "n D"], right: Float[Tensor, "n D"]) -> Float[Tensor, "n 1"]:
+    return (left * right).sum(-1, keepdim=True)

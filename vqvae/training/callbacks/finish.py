@@ -25,6 +25,8 @@ class FinishWith(Callback):
         self.start = start
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        if trainer.global_step >= self.start * float(trainer.estimated_stepping_batches):
-            assert isinstance(pl_module, ImageCompression)
-            pl_module.autoencoder.quantizer.estimator = self.estimator
+        assert isinstance(pl_module, ImageCompression)
+        quantizer = pl_module.autoencoder.quantizer
+        due = trainer.global_step >= self.start * float(trainer.estimated_stepping_batches)
+        if due and quantizer.estimator is not self.estimator:
+            quantizer.use(self.estimator)

@@ -3,26 +3,35 @@
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+from torch import Tensor, distributed
 
 from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
 from vqvae.training.module import ImageCompression
 
 
 class MaintainCodebooks(Callback):
-    """Logs each codebook's usage and perplexity, and replaces unused codewords.
+    """Logs each codebook's usage and perplexity, replaces unused codewords, and warns when a codebook dies.
+
+    In a distributed training all processes see the counts of all, and make the same draws.
 
     Args:
         period: training steps between two looks at the codebooks.
         threshold: a codeword counts as unused below this share of an even use.
         until: share of the training after which nothing is replaced any more, so that the end can settle.
+        alarm: a codebook is dead when no more than this share of its codewords was used between two looks, though
+            there were vectors enough for all of them.
     """
 
-    def __init__(self, period: int, threshold: float, until: float):
+    def __init__(self, period: int, threshold: float, until: float, alarm: float = 0.1):
         self.period = period
         self.threshold = threshold
         self.until = until
-        self.counts: torch.Tensor | None = None
+        self.alarm = alarm
+        self.counts: Tensor | None = None
+        self.dead: set[int] = set()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -33,11 +42,35 @@ class MaintainCodebooks(Callback):
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:
             return
-        replaced = torch.zeros(quantizer.stages, dtype=torch.int64)
+        counts, self.counts = self.counts, None
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(counts)
+        self._warn(counts, trainer.global_step)
+        replaced = torch.zeros_like(counts, dtype=torch.bool)
         if trainer.global_step < self.until * float(trainer.estimated_stepping_batches):
-            replaced = replace_unused(quantizer.codebooks, self.counts, self.threshold)
-        shown = {"usage": usage(self.counts), "perplexity": perplexity(self.counts), "replaced": replaced}
+            draws = torch.Generator(counts.device).manual_seed(trainer.global_step)
+            replaced = replace_unused(quantizer.codebooks, counts, self.threshold, draws)
+            _forget(trainer, quantizer.codebooks, replaced)
+        shown = {"usage": usage(counts), "perplexity": perplexity(counts), "replaced": replaced.sum(1)}
         for name, values in shown.items():
             for stage, value in enumerate(values.tolist()):
                 pl_module.log(f"codebook_{stage}/{name}", float(value))
-        self.counts = None
+
+    def _warn(self, counts: Tensor, step: int) -> None:
+        size = counts.shape[1]
+        for stage, used in enumerate((counts > 0).sum(1).tolist()):
+            if used <= max(1, self.alarm * size) and counts[stage].sum() >= 10 * size and stage not in self.dead:
+                self.dead.add(stage)
+                rank_zero_warn(
+                    f"codebook {stage} has collapsed: in the last {self.period} batches before step {step} only "
+                    f"{used} of its {size} codewords were used. Try a lower learning rate, estimator=nsvq, or "
+                    f"callbacks.maintain.period={max(1, self.period // 4)} to replace unused codewords more often."
+                )
+
+
+def _forget(trainer: Trainer, codebooks: Tensor, replaced: Bool[Tensor, "M K"]) -> None:
+    """Clears what the optimisers remember of the codewords that were replaced, such as Adam's moments."""
+    for optimizer in trainer.optimizers:
+        for memory in optimizer.state.get(codebooks, {}).values():
+            if isinstance(memory, Tensor) and memory.shape == codebooks.shape:
+                memory[replaced] = 0
