@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 
 from tests.contracts.configs import load, names
 from vqvae.config import build
-from vqvae.quantizers import Quantizer, codebook, count_usage, replace_unused
+from vqvae.quantizers import Quantizer, compiled, count_usage, pieces, replace_unused
 
 
 @pytest.fixture(params=names("quantizer"))
@@ -87,9 +87,12 @@ def test_fitting_to_fewer_vectors_than_codewords_reproduces_them_nearly(quantize
     assert error(quantizer, few) < 0.01 * few.square().sum(1).mean()
 
 
-def test_a_search_in_pieces_finds_the_same_indices(quantizer, vectors, monkeypatch):
+@pytest.mark.parametrize("search", ["compiled", "plain"])
+def test_a_search_in_pieces_finds_the_same_indices(quantizer, vectors, search, monkeypatch):
+    if search == "plain":
+        monkeypatch.setattr(compiled, "_load", lambda: None)
     whole = quantizer.encode(vectors)
-    monkeypatch.setattr(codebook, "WORKSPACE_FLOATS", 30 * quantizer.search_workspace())
+    monkeypatch.setitem(pieces.WORKSPACE, "cpu", 2000)
     assert torch.equal(quantizer.encode(vectors), whole)
 
 

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from vqvae.quantizers import codebook
 from vqvae.quantizers.estimators import NSVQ, Estimator
 
 
@@ -75,11 +74,7 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        """Finds the indices of a few vectors at once; `encode` calls it with as many as memory allows."""
-
-    @abstractmethod
-    def search_workspace(self) -> int:
-        """Floats that `search` holds per vector at its peak, roughly."""
+        """Finds the indices, in float32, piece by piece (`codebook.in_pieces`) so that memory stays bounded."""
 
     @abstractmethod
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
@@ -107,8 +102,7 @@ class Quantizer(nn.Module, ABC):
         """The indices whose decoded vectors are nearest to x, as far as the method's search finds them."""
         self._check_dim(x)
         with torch.autocast(x.device.type, enabled=False):
-            chunks = x.float().split(max(1, codebook.WORKSPACE_FLOATS // self.search_workspace()))
-            return torch.cat([self.search(chunk) for chunk in chunks])
+            return self.search(x.float())
 
     def forward(self, x: Float[Tensor, "n D"]) -> Quantized:
         """Quantises x, through the estimator while training and hard when not; always in float32."""

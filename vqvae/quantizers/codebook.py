@@ -1,32 +1,34 @@
 """What codebooks have in common: k-means, usage, and the replacement of unused codewords."""
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-WORKSPACE_FLOATS = 2**24  # a search holds about this many float32 at a time: 64 MiB
+from vqvae.quantizers.compiled import kernels_for
+from vqvae.quantizers.pieces import scratch, search_in_pieces
+
 JITTER = 0.01  # of the spread of the used codewords: far enough apart to win different vectors
 
 
-def squared_distances(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -> Float[Tensor, "n K"]:
-    """‖x − c‖² less ‖x‖², which is the same for every codeword and so never changes which one is nearest."""
-    return torch.addmm(codebook.square().sum(-1), x, codebook.T, alpha=-2)
+@torch.no_grad()
+def find_nearest(x: Float[Tensor, "n D"], codebooks: Float[Tensor, "M K d"]) -> Int64[Tensor, "n M"]:
+    """The nearest codewords of vectors, or of their M parts where D = M d."""
+    stages, size, dim = codebooks.shape
+    norms = codebooks.square().sum(2).unsqueeze(2)  # ‖x − c‖² = ‖x‖² + ‖c‖² − 2 x·c
+    scaled = -2 * codebooks
+
+    def search(piece: Tensor) -> Tensor:
+        parts = piece.unflatten(1, (stages, dim)).permute(1, 2, 0)
+        costs = scratch(stages, size, len(piece), like=x)
+        return find_least(torch.baddbmm(norms, scaled, parts, out=costs))
+
+    return search_in_pieces(search, x, stages * size)
 
 
-class Nearest(NamedTuple):
-    """The nearest codeword of each vector, and the squared distance less ‖x‖²."""
-
-    distances: Float[Tensor, " n"]
-    indices: Int64[Tensor, " n"]
-
-
-def find_nearest(x: Float[Tensor, "n d"], codebook: Float[Tensor, "K d"]) -> Nearest:
-    """The nearest codewords, found piece by piece so that memory stays bounded."""
-    pieces = x.split(max(1, WORKSPACE_FLOATS // len(codebook)))
-    distances, indices = zip(*(squared_distances(piece, codebook).min(1) for piece in pieces), strict=True)
-    return Nearest(torch.cat(distances), torch.cat(indices))
+def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
+    """The index of the least cost of each vector in each codebook."""
+    kernels = kernels_for(costs)
+    return costs.argmin(1).T if kernels is None else kernels.find_least(costs)
 
 
 @torch.no_grad()
@@ -40,13 +42,16 @@ def kmeans(x: Float[Tensor, "n d"], size: int, iterations: int) -> Float[Tensor,
     if size > len(x):
         codebook += JITTER * _spread(x) * torch.randn_like(codebook)
     for _ in range(iterations):
-        distances, nearest = find_nearest(x, codebook)
+        nearest = find_nearest(x, codebook.unsqueeze(0)).squeeze(1)
         counts = torch.bincount(nearest, minlength=size)
         sums = torch.zeros_like(codebook).index_add_(0, nearest, x)
+        empty = (counts == 0).nonzero().squeeze(1)
+        if len(empty):
+            errors = (x - codebook[nearest]).square().sum(1)
         codebook = sums / counts.clamp(min=1).unsqueeze(1)
-        empty = counts == 0
-        worst = (distances + x.square().sum(1)).topk(min(int(empty.sum()), len(x))).indices
-        codebook[empty.nonzero()[: len(worst), 0]] = x[worst]
+        if len(empty):
+            worst = errors.topk(min(len(empty), len(x))).indices
+            codebook[empty[: len(worst)]] = x[worst]
     return codebook
 
 

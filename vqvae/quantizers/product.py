@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import kmeans
+from vqvae.quantizers.codebook import find_nearest, kmeans
 
 
 class ProductVQ(Quantizer):
@@ -25,17 +25,11 @@ class ProductVQ(Quantizer):
         super().__init__(dim, stages, codebook_bits, codeword_dim=dim // stages)
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        parts = x.unflatten(1, (self.stages, -1)).transpose(0, 1)  # M n d
-        norms = self.codebooks.square().sum(-1).unsqueeze(1)  # M 1 K
-        distances = torch.baddbmm(norms, parts, self.codebooks.transpose(1, 2), alpha=-2)
-        return distances.argmin(-1).T.contiguous()
-
-    def search_workspace(self) -> int:
-        return self.stages * self.codebook_size
+        return find_nearest(x, self.codebooks)
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices, prefix=False)
-        parts = [codebook[index] for codebook, index in zip(self.codebooks, indices.T, strict=True)]
+        parts = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=True)]
         return torch.cat(parts, dim=1)
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:

@@ -4,7 +4,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vqvae.quantizers.summed import SummedQuantizer
+from vqvae.quantizers.codebook import find_least
+from vqvae.quantizers.compiled import kernels_for
+from vqvae.quantizers.pieces import scratch, search_in_pieces
+from vqvae.quantizers.summed import Expansion, SummedQuantizer
 
 
 class ResidualVQ(SummedQuantizer):
@@ -24,20 +27,53 @@ class ResidualVQ(SummedQuantizer):
         super().__init__(dim, stages, codebook_bits, beam)
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        single, pair = self.expand(x)
+        return self._search_greedily(x) if self.beam == 1 else self._search_with_beam(x)
+
+    def _search_greedily(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        size, dim = self.codebooks.shape[1:]
+        norms = self.codebooks.square().sum(2).unsqueeze(2)
+        scaled = -2 * self.codebooks
+
+        def search(piece: Tensor) -> Tensor:
+            n = len(piece)
+            costs, codewords, remainder = scratch(n * (size + 2 * dim), like=x).split([n * size, n * dim, n * dim])
+            costs, codewords, remainder = costs.view(1, size, n), codewords.view(n, dim), remainder.view(n, dim)
+            remainder.copy_(piece)
+            chosen: list[Tensor] = []
+            for stage in range(self.stages):
+                if stage:
+                    torch.index_select(self.codebooks[stage - 1], 0, chosen[-1][:, 0], out=codewords)
+                    remainder -= codewords
+                torch.addmm(norms[stage], scaled[stage], remainder.T, out=costs[0])
+                chosen.append(find_least(costs))
+            return torch.cat(chosen, dim=1)
+
+        return search_in_pieces(search, x, size + 2 * dim)
+
+    def _search_with_beam(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        terms = Expansion(self.codebooks)
+        kernels, table = kernels_for(x), terms.table
+        if kernels is None or table is None:
+            held = (self.stages + 2 * self.beam) * self.codebook_size
+            return search_in_pieces(lambda piece: self._search_piece(piece, terms), x, held)
+        return search_in_pieces(
+            lambda piece: kernels.search_in_order(terms.single(piece), table, self.beam),
+            x,
+            self.stages * self.codebook_size,
+        )
+
+    def _search_piece(self, x: Float[Tensor, "n D"], terms: Expansion) -> Int64[Tensor, "n M"]:
+        single = terms.single(x)
         size = self.codebook_size
-        pair = pair.view(self.stages, size, self.stages, size)
         cost = single.new_zeros(len(x), 1)
         paths = torch.empty(len(x), 1, 0, dtype=torch.int64, device=x.device)
         for stage in range(self.stages):
             candidates = cost.unsqueeze(2) + single[:, None, stage]  # n beam K
+            here = slice(stage * size, (stage + 1) * size)
             for earlier in range(stage):
-                candidates = candidates + pair[earlier, :, stage][paths[:, :, earlier]]
+                candidates = candidates + terms.pair(paths[:, :, earlier] + earlier * size, here)
             keep = min(self.beam, paths.shape[1] * size) if stage < self.stages - 1 else 1
             cost, best = candidates.flatten(1).topk(keep, largest=False)
             parent = (best // size).unsqueeze(2).expand(-1, -1, stage)
             paths = torch.cat([paths.gather(1, parent), (best % size).unsqueeze(2)], dim=2)
         return paths[:, 0]
-
-    def search_workspace(self) -> int:
-        return (self.stages + 2 * self.beam) * self.codebook_size

@@ -19,14 +19,11 @@ class VQ(Quantizer):
         super().__init__(dim, stages=1, codebook_bits=codebook_bits)
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n 1"]:
-        return find_nearest(x, self.codebooks[0]).indices.unsqueeze(1)
-
-    def search_workspace(self) -> int:
-        return self.codebook_size
+        return find_nearest(x, self.codebooks)
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices, prefix=False)
-        return self.codebooks[0, indices[:, 0]]
+        return self.codebooks[0].index_select(0, indices[:, 0])
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """k-means."""

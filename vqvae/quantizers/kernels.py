@@ -1,0 +1,259 @@
+"""The searches on a CPU, compiled by Numba; `compiled.py` says when they are used instead of plain PyTorch.
+
+Rows of costs are read in blocks: a block without a cost below the worst that is still wanted, which is nearly every one,
+is passed over in a few vector instructions. None of this needs fast-math, so costs add up in one order on every machine.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from inspect import unwrap
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+BLOCK = 128
+FEW = 32  # vectors that are not worth a thread of their own
+INF = np.float32(np.inf)
+UNUSED = -1  # in a path: no codeword chosen yet in this codebook
+
+
+def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
+    """The index of the least cost of each vector in each codebook."""
+    least = torch.empty(costs.shape[2], costs.shape[0], dtype=torch.int64)
+    _find_least(costs.numpy(), least.numpy())
+    return least
+
+
+def search_in_order(
+    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int
+) -> Int64[Tensor, "n M"]:
+    """Beam search through the codebooks in their order; of `pair` only [i, :, j] with i < j is read."""
+    paths = torch.empty(single.shape[:2], dtype=torch.int64)
+    _in_threads(_search_in_order, len(single), _blocks(single), _blocks(pair), beam, paths.numpy())
+    return paths
+
+
+def search_in_any_order(
+    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int
+) -> Int64[Tensor, "n M"]:
+    """Beam search that chooses the next codebook, too, and keeps no set of codewords twice."""
+    paths = torch.empty(single.shape[:2], dtype=torch.int64)
+    _in_threads(_search_in_any_order, len(single), _blocks(single), _blocks(pair), beam, paths.numpy())
+    return paths
+
+
+def refine(
+    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], indices: Int64[Tensor, "n M"], rounds: int
+) -> Int64[Tensor, "n M"]:
+    """Chooses one codeword after another anew, the others as they are, as long as that lowers the cost."""
+    paths = indices.clone()
+    _in_threads(_refine, len(single), _blocks(single), _blocks(pair), rounds, paths.numpy())
+    return paths
+
+
+def _blocks(costs: Tensor) -> np.ndarray:
+    """(…, K) as (…, K / block, block)."""
+    return costs.detach().contiguous().unflatten(-1, (-1, min(BLOCK, costs.shape[-1]))).numpy()
+
+
+def _in_threads(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
+    """Runs a kernel on all vectors, in as many threads as PyTorch uses."""
+    threads = max(1, min(torch.get_num_threads(), rows // FEW))
+    cuts = [rows * piece // threads for piece in range(threads + 1)]
+    others = [_pool(os.getpid()).submit(kernel, *arguments, *cut) for cut in zip(cuts[1:], cuts[2:], strict=False)]
+    kernel(*arguments, 0, cuts[1])
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads of this process: those of a parent are lost when it forks."""
+    return ThreadPoolExecutor(os.cpu_count(), "vqvae-search")
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    plain = unwrap(function)  # from what a type checker may have put around it
+    try:
+        return numba.njit(nogil=True, cache=True)(plain)
+    except RuntimeError:  # there is no folder that a cache could be written to
+        return numba.njit(nogil=True)(plain)
+
+
+def _inline(function: Callable[..., Any]) -> Callable[..., Any]:
+    return numba.njit(inline="always")(unwrap(function))
+
+
+@_inline
+def _add_up(total, base, single, pair, paths, parent, i, m, b):  # type: ignore[no-untyped-def]
+    """The costs of a path with each codeword of block b of codebook m added."""
+    # By index, not by slice: Numba counts references to slices
+    for t in range(total.shape[0]):
+        total[t] = base + single[i, m, b, t]
+    for j in range(paths.shape[1]):
+        k = paths[parent, j]
+        if k != UNUSED:
+            for t in range(total.shape[0]):
+                total[t] += pair[j, k, m, b, t]
+
+
+@_inline
+def _any_below(costs, limit):  # type: ignore[no-untyped-def]
+    hits = 0
+    for t in range(costs.shape[0]):
+        hits |= costs[t] < limit
+    return hits
+
+
+@_compile
+def _find_least(costs, least):  # type: ignore[no-untyped-def]
+    stages, size, number = costs.shape
+    best, at = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    for m in range(stages):
+        for first in range(0, number, BLOCK):
+            width = min(BLOCK, number - first)
+            for t in range(width):
+                best[t], at[t] = costs[m, 0, first + t], 0
+            for k in range(1, size):
+                row = costs[m, k, first : first + width]
+                for t in range(width):  # many vectors at once, without a branch
+                    lower = row[t] < best[t]
+                    best[t] = row[t] if lower else best[t]
+                    at[t] = k if lower else at[t]
+            for t in range(width):
+                least[first + t, m] = at[t]
+
+
+@_compile
+def _insert(costs, steps, place, cost, parent, m, k, number):  # type: ignore[no-untyped-def]
+    """Puts a candidate where it belongs in the sorted list, from `place` down."""
+    while place > 0 and costs[place - 1] > cost:
+        costs[place] = costs[place - 1]
+        for part in range(4):
+            steps[place, part] = steps[place - 1, part]
+        place -= 1
+    costs[place] = cost
+    steps[place, 0], steps[place, 1], steps[place, 2], steps[place, 3] = parent, m, k, number
+
+
+@_compile
+def _remove(costs, steps, place, filled):  # type: ignore[no-untyped-def]
+    for p in range(place, filled - 1):
+        costs[p] = costs[p + 1]
+        for part in range(4):
+            steps[p, part] = steps[p + 1, part]
+
+
+@_compile
+def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
+    """The paths of the list, each its parent's with one codeword more."""
+    for p in range(filled):
+        for j in range(paths.shape[1]):
+            grown[p, j] = paths[steps[p, 0], j]
+        grown[p, steps[p, 1]] = steps[p, 2]
+
+
+@_compile
+def _search_in_order(single, pair, beam, chosen, first, last):  # type: ignore[no-untyped-def]
+    stages, blocks, block = single.shape[1:]
+    total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
+    steps = np.empty((beam, 4), np.int64)  # parent, codebook, codeword, number of the set
+    paths, grown = np.empty((beam, stages), np.int64), np.empty((beam, stages), np.int64)
+    for i in range(first, last):
+        width = 1
+        base[0] = 0
+        paths[0] = UNUSED
+        for m in range(stages):
+            keep = beam if m < stages - 1 else 1
+            filled, worst = 0, INF
+            for parent in range(width):
+                for b in range(blocks):
+                    _add_up(total, base[parent], single, pair, paths, parent, i, m, b)
+                    if _any_below(total, worst):
+                        for t in range(block):
+                            if total[t] < worst:
+                                filled = min(filled + 1, keep)
+                                _insert(costs, steps, filled - 1, total[t], parent, m, b * block + t, 0)
+                                if filled == keep:
+                                    worst = costs[keep - 1]
+            _grow(paths, steps, filled, grown)
+            paths, grown = grown, paths
+            base, costs = costs, base
+            width = filled
+        chosen[i] = paths[0]
+
+
+@_compile
+def _search_in_any_order(single, pair, beam, chosen, first, last):  # type: ignore[no-untyped-def]
+    stages, blocks, block = single.shape[1:]
+    total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
+    steps = np.empty((beam, 4), np.int64)  # parent, codebook, codeword, number of the set
+    # A set's number: its codewords as digits to the base K + 1. Past 64 bits it wraps; a clash costs one candidate
+    numbers = np.zeros(beam, np.int64)
+    paths, grown = np.empty((beam, stages), np.int64), np.empty((beam, stages), np.int64)
+    for i in range(first, last):
+        width = 1
+        base[0], numbers[0] = 0, 0
+        paths[0] = UNUSED
+        for step in range(stages):
+            keep = beam if step < stages - 1 else 1
+            filled, worst = 0, INF
+            for parent in range(width):
+                for m in range(stages):
+                    if paths[parent, m] != UNUSED:
+                        continue
+                    for b in range(blocks):
+                        _add_up(total, base[parent], single, pair, paths, parent, i, m, b)
+                        if _any_below(total, worst):
+                            for t in range(block):
+                                if total[t] < worst:
+                                    k = b * block + t
+                                    number = numbers[parent] + (k + 1) * (blocks * block + 1) ** m
+                                    same = 0
+                                    while same < filled and steps[same, 3] != number:
+                                        same += 1
+                                    if same < filled:
+                                        if costs[same] <= total[t]:
+                                            continue
+                                        _remove(costs, steps, same, filled)
+                                        filled -= 1
+                                    filled = min(filled + 1, keep)
+                                    _insert(costs, steps, filled - 1, total[t], parent, m, k, number)
+                                    if filled == keep:
+                                        worst = costs[keep - 1]
+            _grow(paths, steps, filled, grown)
+            paths, grown = grown, paths
+            base, costs = costs, base
+            for p in range(filled):
+                numbers[p] = steps[p, 3]
+            width = filled
+        chosen[i] = paths[0]
+
+
+@_compile
+def _refine(single, pair, rounds, chosen, first, last):  # type: ignore[no-untyped-def]
+    stages, blocks, block = single.shape[1:]
+    total = np.empty(block, np.float32)
+    for i in range(first, last):
+        unchanged, turns = 0, 0
+        while unchanged < stages and turns < rounds * stages:
+            m = turns % stages
+            before = chosen[i, m]
+            chosen[i, m] = UNUSED
+            _add_up(total, 0, single, pair, chosen, i, i, m, before // block)
+            best, at = total[before % block], before
+            for b in range(blocks):
+                _add_up(total, 0, single, pair, chosen, i, i, m, b)
+                if _any_below(total, best):
+                    for t in range(block):
+                        if total[t] < best:
+                            best, at = total[t], b * block + t
+            chosen[i, m] = at
+            unchanged = unchanged + 1 if at == before else 0
+            turns += 1
