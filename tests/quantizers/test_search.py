@@ -5,7 +5,15 @@ from itertools import product
 import pytest
 import torch
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, ResidualVQ
+from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, ResidualVQ, compiled
+from vqvae.quantizers.beam_search import Expansion, search_in_any_order
+
+
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here holds for the compiled searches and for those in plain PyTorch."""
+    if request.param == "plain":
+        monkeypatch.setattr(compiled, "_load", lambda: None)
 
 
 @pytest.fixture
@@ -78,8 +86,10 @@ def test_additive_vq_may_take_its_codebooks_in_any_order(vectors):
 def test_an_additive_beam_is_not_filled_with_one_sum_in_different_orders(vectors):
     """The search over sets, where no order exists, reaches the same sums with the same beam."""
     quantizer = AdditiveVQ(8, stages=3, codebook_bits=2, beam=4)
+    terms = Expansion(quantizer.codebooks.detach())
+    found = search_in_any_order(terms, terms.single(vectors), quantizer.beam)
     step_by_step = torch.stack([_beam_of_sets(quantizer, vector) for vector in vectors])
-    torch.testing.assert_close(errors(quantizer, vectors), step_by_step)
+    torch.testing.assert_close((vectors - quantizer.decode(found.indices)).square().sum(1), step_by_step)
 
 
 def _beam_of_sets(quantizer: AdditiveVQ, vector: torch.Tensor) -> torch.Tensor:
@@ -100,6 +110,36 @@ def _beam_of_sets(quantizer: AdditiveVQ, vector: torch.Tensor) -> torch.Tensor:
 def _set_error(quantizer: AdditiveVQ, vector: torch.Tensor, chosen: frozenset[tuple[int, int]]) -> float:
     total = sum((quantizer.codebooks[stage, index].detach() for stage, index in chosen), torch.zeros(8))
     return float((vector - total).square().sum())
+
+
+def test_additive_vq_is_never_further_off_than_residual_vq_with_the_same_codebooks(vectors):
+    residual = ResidualVQ(8, stages=4, codebook_bits=4, beam=4)
+    with torch.no_grad():
+        residual.codebooks *= torch.tensor([3.0, 1.5, 0.7, 0.4]).view(4, 1, 1)
+    additive = AdditiveVQ(8, stages=4, codebook_bits=4, beam=4)
+    additive.load_state_dict(residual.state_dict())
+    additive_errors, residual_errors = errors(additive, vectors), errors(residual, vectors)
+    assert (additive_errors <= residual_errors + 1e-5).all()
+    assert additive_errors.mean() < residual_errors.mean()
+
+
+def test_local_search_lowers_some_errors_and_raises_none(vectors):
+    quantizer = AdditiveVQ(8, stages=4, codebook_bits=4, beam=1)
+    before = errors(quantizer, vectors)
+    quantizer.refinements = 3
+    after = errors(quantizer, vectors)
+    assert (after <= before + 1e-5).all()
+    assert after.mean() < 0.98 * before.mean()
+
+
+def test_after_local_search_no_single_codeword_can_be_bettered(vectors):
+    quantizer = AdditiveVQ(8, stages=3, codebook_bits=4, beam=1, refinements=50)
+    indices = quantizer.encode(vectors)
+    reached = (vectors - quantizer.decode(indices)).square().sum(1)
+    for stage, index in product(range(3), range(16)):
+        changed = indices.clone()
+        changed[:, stage] = index
+        assert ((vectors - quantizer.decode(changed)).square().sum(1) >= reached - 1e-5).all()
 
 
 @pytest.mark.parametrize("method", [ResidualVQ, AdditiveVQ])
@@ -123,3 +163,8 @@ def test_product_vq_refuses_a_dimension_that_its_stages_do_not_divide():
 def test_an_empty_beam_is_refused():
     with pytest.raises(ValueError, match="beam is 0"):
         ResidualVQ(8, stages=2, codebook_bits=4, beam=0)
+
+
+def test_a_negative_number_of_refinements_is_refused():
+    with pytest.raises(ValueError, match="refinements is -1"):
+        AdditiveVQ(8, stages=2, codebook_bits=4, refinements=-1)

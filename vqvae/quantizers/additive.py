@@ -1,30 +1,31 @@
 """Additive VQ by beam search."""
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vqvae.quantizers.compiled import kernels_for
+from vqvae.quantizers.beam_search import Expansion, refine, search_in_any_order, search_in_order
+from vqvae.quantizers.least_squares import solve_codebooks
 from vqvae.quantizers.pieces import search_in_pieces
-from vqvae.quantizers.summed import Expansion, SummedQuantizer
-
-UNUSED = -1  # in a path: no codeword chosen yet in this codebook
+from vqvae.quantizers.summed import SummedQuantizer
 
 
 class AdditiveVQ(SummedQuantizer):
     """M codebooks, chosen from in any order; values are summed.
 
     Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014: every step searches the
-    union of the codebooks not yet used on a path and keeps the `beam` best partial sums. Partial sums that differ only
-    in the order of their codewords count once.
+    union of the codebooks not yet used on a path and keeps the `beam` best partial sums; those that differ only in the
+    order of their codewords count once. A search through the codebooks in their order runs beside it, the better one
+    where the first codebooks are coarse and the last ones fine; each vector takes the nearer of the two results, so
+    that the error is never above that of residual VQ with the same codebooks and beam.
 
     Args:
         dim: dimension D of the vectors.
         stages: number M of codebooks.
         codebook_bits: log2 of the number K of codewords in each codebook.
         beam: how many partial sums to keep at each step.
-        refinements: rounds of local search after it, as in Martinez et al., "LSQ++", ECCV 2018: each codeword in turn is
-            chosen anew, given the others. That only ever lowers the error; a vector for which it no longer does is done.
+        refinements: rounds of local search after it, as in Martinez et al., "LSQ++", ECCV 2018: each codeword in turn
+            is chosen anew, given the others, where that lowers the error.
     """
 
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int = 16, refinements: int = 0):
@@ -35,61 +36,25 @@ class AdditiveVQ(SummedQuantizer):
 
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
         terms = Expansion(self.codebooks)
-        kernels, table = kernels_for(x), terms.table
 
         def search(piece: Tensor) -> Tensor:
             single = terms.single(piece)
-            if kernels is None or table is None:
-                return self._refine(self._search_piece(single, terms), single, terms)
-            indices = kernels.search_in_any_order(single, table, self.beam)
-            return kernels.refine(single, table, indices, self.refinements)
+            found = search_in_any_order(terms, single, self.beam).or_lower(search_in_order(terms, single, self.beam))
+            return refine(terms, single, found.indices, self.refinements)
 
-        held = self.stages * self.codebook_size
-        return search_in_pieces(search, x, held if kernels and table is not None else held * (1 + 3 * self.beam))
+        return search_in_pieces(search, x, terms.floats(self.beam))
 
-    def _search_piece(self, single: Float[Tensor, "n M K"], terms: Expansion) -> Int64[Tensor, "n M"]:
-        size = self.codebook_size
-        cost = single.new_zeros(len(single), 1)
-        extra = single.flatten(1).unsqueeze(1)  # n beam MK: what adding each codeword to a partial sum costs
-        paths = torch.full((len(single), 1, self.stages), UNUSED, device=single.device)
-        for step in range(self.stages):
-            taken = (paths != UNUSED).repeat_interleave(size, dim=2)
-            candidates = (cost.unsqueeze(2) + extra).masked_fill(taken, torch.inf).flatten(1)
-            # A set of step + 1 codewords is reached from at most step + 1 parents, so this many hold `beam` distinct
-            open_candidates = paths.shape[1] * (self.stages - step) * size
-            cost, best = candidates.topk(min(self.beam * (step + 1), open_candidates), largest=False)
-            parent, codeword = best // extra.shape[2], best % extra.shape[2]
-            paths = _take(paths, parent).scatter(2, (codeword // size).unsqueeze(2), (codeword % size).unsqueeze(2))
-            cost = cost.masked_fill(self._repeats(paths), torch.inf)
-            keep = min(self.beam, cost.shape[1]) if step < self.stages - 1 else 1
-            cost, kept = cost.topk(keep, largest=False)
-            paths = _take(paths, kept)
-            extra = _take(extra, parent.gather(1, kept)) + terms.pair(codeword.gather(1, kept))
-        return paths[:, 0]
+    @torch.no_grad()
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+        """k-means stage by stage, then search and least squares in turn.
 
-    def _refine(
-        self, indices: Int64[Tensor, "n M"], single: Float[Tensor, "n M K"], terms: Expansion
-    ) -> Int64[Tensor, "n M"]:
-        size = self.codebook_size
-        for turn in range(self.refinements * self.stages):
-            stage = turn % self.stages
-            here = slice(stage * size, (stage + 1) * size)
-            others = [other for other in range(self.stages) if other != stage]
-            costs = single[:, stage] + sum(terms.pair(indices[:, other] + other * size, here) for other in others)
-            least, best = costs.min(1)
-            before = indices[:, stage]
-            lower = least < costs.gather(1, before.unsqueeze(1)).squeeze(1)
-            indices[:, stage] = torch.where(lower, best, before)
-        return indices
-
-    def _repeats(self, paths: Int64[Tensor, "n b M"]) -> Bool[Tensor, "n b"]:
-        """Which paths hold the same codewords as a path before them."""
-        # A path's number: its digits to the base K + 1. Past 64 bits it wraps, and a clash drops one candidate at worst
-        place = (self.codebook_size + 1) ** torch.arange(self.stages, device=paths.device)
-        number = ((paths + 1) * place).sum(2)
-        return (number.unsqueeze(2) == number.unsqueeze(1)).tril(-1).any(2)
-
-
-def _take(beams: Tensor, which: Int64[Tensor, "n b"]) -> Tensor:
-    """Chooses some of each vector's beams, (n, beam, …) → (n, b, …)."""
-    return beams.gather(1, which.unsqueeze(2).expand(-1, -1, beams.shape[2]))
+        After each update the codebooks are shaken, less each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that
+        the search does not settle for the first solution.
+        """
+        super().fit(vectors, iterations)
+        codebooks = self.codebooks.data.clone()
+        spread = vectors.std(0, correction=0) / self.stages
+        for iteration in range(1, iterations + 1):
+            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks)
+            shake = max(0.0, 1 - iteration / max(1, iterations - 2)) ** 0.5
+            self.codebooks.data.copy_(codebooks + shake * spread * torch.randn_like(codebooks))

@@ -1,4 +1,4 @@
-"""How gradients pass the argmin of a quantiser, and what moves its codebooks: each estimator works for every quantiser."""
+"""How gradients pass the argmin of a quantiser, and what moves its codebooks; for every quantiser alike."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -131,10 +131,10 @@ class RotationTrick(StraightThrough):
 class MovingAverage(StraightThrough):
     """EMA codebooks: each codeword follows the mean of its vectors; the gradient skips the quantiser.
 
-    van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, appendix A.1. There the codeword is the
-    ratio m/N of two averages, the sum and the number of its vectors; moving it by (1 − γ) Σ(x − c) / N is the same, and
-    N is all there is to remember. Where a value is put together from several codewords, the "vectors" of each are what
-    the others leave over.
+    van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, appendix A.1. There the codeword is
+    the ratio m/N of two averages, the sum and the number of its vectors; moving it by (1 − γ) Σ(x − c) / N is the same,
+    and N is all there is to remember. Where a value is put together from several codewords, the vectors of each are
+    what the others leave over.
 
     Args:
         commitment: weight β of the loss term that pulls the vectors to their codewords.
@@ -165,7 +165,9 @@ class MovingAverage(StraightThrough):
         assert self.counts is not None
         stages, size, _ = codebooks.shape
         place = (indices + size * torch.arange(stages, device=indices.device)).flatten()
-        chosen = torch.zeros_like(self.counts).flatten().index_add_(0, place, torch.ones_like(place, dtype=torch.float32))
+        chosen = (
+            torch.zeros_like(self.counts).flatten().index_add_(0, place, torch.ones_like(place, dtype=torch.float32))
+        )
         sums = torch.zeros_like(codebooks).flatten(0, 1).index_add_(0, place, errors.flatten(0, 1))
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(chosen)

@@ -1,7 +1,7 @@
 """The searches on a CPU, compiled by Numba; `compiled.py` says when they are used instead of plain PyTorch.
 
-Rows of costs are read in blocks: a block without a cost below the worst that is still wanted, which is nearly every one,
-is passed over in a few vector instructions. None of this needs fast-math, so costs add up in one order on every machine.
+Rows of costs are read in blocks: a block without a cost below the worst that is still wanted, as nearly all are, is
+passed over in a few vector instructions. None of this needs fast-math: costs add up in one order on every machine.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from inspect import unwrap
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -30,22 +31,13 @@ def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
     return least
 
 
-def search_in_order(
-    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int
-) -> Int64[Tensor, "n M"]:
-    """Beam search through the codebooks in their order; of `pair` only [i, :, j] with i < j is read."""
-    paths = torch.empty(single.shape[:2], dtype=torch.int64)
-    _in_threads(_search_in_order, len(single), _blocks(single), _blocks(pair), beam, paths.numpy())
-    return paths
-
-
-def search_in_any_order(
-    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int
-) -> Int64[Tensor, "n M"]:
-    """Beam search that chooses the next codebook, too, and keeps no set of codewords twice."""
-    paths = torch.empty(single.shape[:2], dtype=torch.int64)
-    _in_threads(_search_in_any_order, len(single), _blocks(single), _blocks(pair), beam, paths.numpy())
-    return paths
+def search(
+    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int, ordered: bool
+) -> tuple[Int64[Tensor, "n M"], Float[Tensor, " n"]]:
+    """Beam search through the codebooks in their order, or in any, without a set twice: indices and costs."""
+    paths, costs = torch.empty(single.shape[:2], dtype=torch.int64), torch.empty(len(single))
+    _in_threads(_search, len(single), _blocks(single), _blocks(pair), beam, ordered, paths.numpy(), costs.numpy())
+    return paths, costs
 
 
 def refine(
@@ -66,7 +58,7 @@ def _in_threads(kernel: Callable[..., None], rows: int, *arguments: Any) -> None
     """Runs a kernel on all vectors, in as many threads as PyTorch uses."""
     threads = max(1, min(torch.get_num_threads(), rows // FEW))
     cuts = [rows * piece // threads for piece in range(threads + 1)]
-    others = [_pool(os.getpid()).submit(kernel, *arguments, *cut) for cut in zip(cuts[1:], cuts[2:], strict=False)]
+    others = [_pool(os.getpid()).submit(kernel, *arguments, *cut) for cut in pairwise(cuts[1:])]
     kernel(*arguments, 0, cuts[1])
     for other in others:
         other.result()
@@ -160,37 +152,7 @@ def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _search_in_order(single, pair, beam, chosen, first, last):  # type: ignore[no-untyped-def]
-    stages, blocks, block = single.shape[1:]
-    total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
-    steps = np.empty((beam, 4), np.int64)  # parent, codebook, codeword, number of the set
-    paths, grown = np.empty((beam, stages), np.int64), np.empty((beam, stages), np.int64)
-    for i in range(first, last):
-        width = 1
-        base[0] = 0
-        paths[0] = UNUSED
-        for m in range(stages):
-            keep = beam if m < stages - 1 else 1
-            filled, worst = 0, INF
-            for parent in range(width):
-                for b in range(blocks):
-                    _add_up(total, base[parent], single, pair, paths, parent, i, m, b)
-                    if _any_below(total, worst):
-                        for t in range(block):
-                            if total[t] < worst:
-                                filled = min(filled + 1, keep)
-                                _insert(costs, steps, filled - 1, total[t], parent, m, b * block + t, 0)
-                                if filled == keep:
-                                    worst = costs[keep - 1]
-            _grow(paths, steps, filled, grown)
-            paths, grown = grown, paths
-            base, costs = costs, base
-            width = filled
-        chosen[i] = paths[0]
-
-
-@_compile
-def _search_in_any_order(single, pair, beam, chosen, first, last):  # type: ignore[no-untyped-def]
+def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: ignore[no-untyped-def]
     stages, blocks, block = single.shape[1:]
     total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
     steps = np.empty((beam, 4), np.int64)  # parent, codebook, codeword, number of the set
@@ -206,7 +168,7 @@ def _search_in_any_order(single, pair, beam, chosen, first, last):  # type: igno
             filled, worst = 0, INF
             for parent in range(width):
                 for m in range(stages):
-                    if paths[parent, m] != UNUSED:
+                    if paths[parent, m] != UNUSED or (ordered and m != step):
                         continue
                     for b in range(blocks):
                         _add_up(total, base[parent], single, pair, paths, parent, i, m, b)
@@ -227,13 +189,15 @@ def _search_in_any_order(single, pair, beam, chosen, first, last):  # type: igno
                                     _insert(costs, steps, filled - 1, total[t], parent, m, k, number)
                                     if filled == keep:
                                         worst = costs[keep - 1]
+            if filled == 0:  # no cost is below infinity: nothing that could be searched for
+                break
             _grow(paths, steps, filled, grown)
             paths, grown = grown, paths
             base, costs = costs, base
             for p in range(filled):
                 numbers[p] = steps[p, 3]
             width = filled
-        chosen[i] = paths[0]
+        chosen[i], least[i] = np.maximum(paths[0], 0), base[0]
 
 
 @_compile

@@ -14,9 +14,7 @@ DEFAULT_WORKSPACE = 2**26  # ... and 256 MiB, which keep a GPU busy
 _held = local()
 
 
-def search_in_pieces(
-    search: Callable[[Tensor], Tensor], x: Float[Tensor, "n D"], floats: int
-) -> Int64[Tensor, "n M"]:
+def search_in_pieces(search: Callable[[Tensor], Tensor], x: Float[Tensor, "n D"], floats: int) -> Int64[Tensor, "n M"]:
     """Searches for some of the vectors at a time, and puts the indices together.
 
     Args:
@@ -24,7 +22,14 @@ def search_in_pieces(
         x: all vectors.
         floats: how many float32 `search` holds for each vector.
     """
-    return torch.cat([search(piece) for piece in x.split(max(1, _workspace(x) // floats))])
+    pieces = x.split(max(1, _workspace(x) // floats))
+    first = search(pieces[0])
+    indices = first.new_empty(len(x), first.shape[1])
+    indices[: len(first)] = first
+    for number, piece in enumerate(pieces[1:], start=1):
+        start = number * len(first)
+        indices[start : start + len(piece)] = search(piece)
+    return indices
 
 
 def scratch(*shape: int, like: Tensor) -> Float[Tensor, "..."]:

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vqvae.quantizers.beam_search import Expansion, search_in_order
 from vqvae.quantizers.codebook import find_least
-from vqvae.quantizers.compiled import kernels_for
 from vqvae.quantizers.pieces import scratch, search_in_pieces
-from vqvae.quantizers.summed import Expansion, SummedQuantizer
+from vqvae.quantizers.summed import SummedQuantizer
 
 
 class ResidualVQ(SummedQuantizer):
@@ -52,28 +52,8 @@ class ResidualVQ(SummedQuantizer):
 
     def _search_with_beam(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
         terms = Expansion(self.codebooks)
-        kernels, table = kernels_for(x), terms.table
-        if kernels is None or table is None:
-            held = (self.stages + 2 * self.beam) * self.codebook_size
-            return search_in_pieces(lambda piece: self._search_piece(piece, terms), x, held)
-        return search_in_pieces(
-            lambda piece: kernels.search_in_order(terms.single(piece), table, self.beam),
-            x,
-            self.stages * self.codebook_size,
-        )
 
-    def _search_piece(self, x: Float[Tensor, "n D"], terms: Expansion) -> Int64[Tensor, "n M"]:
-        single = terms.single(x)
-        size = self.codebook_size
-        cost = single.new_zeros(len(x), 1)
-        paths = torch.empty(len(x), 1, 0, dtype=torch.int64, device=x.device)
-        for stage in range(self.stages):
-            candidates = cost.unsqueeze(2) + single[:, None, stage]  # n beam K
-            here = slice(stage * size, (stage + 1) * size)
-            for earlier in range(stage):
-                candidates = candidates + terms.pair(paths[:, :, earlier] + earlier * size, here)
-            keep = min(self.beam, paths.shape[1] * size) if stage < self.stages - 1 else 1
-            cost, best = candidates.flatten(1).topk(keep, largest=False)
-            parent = (best // size).unsqueeze(2).expand(-1, -1, stage)
-            paths = torch.cat([paths.gather(1, parent), (best % size).unsqueeze(2)], dim=2)
-        return paths[:, 0]
+        def search(piece: Tensor) -> Tensor:
+            return search_in_order(terms, terms.single(piece), self.beam).indices
+
+        return search_in_pieces(search, x, terms.floats(self.beam))

@@ -10,6 +10,8 @@ from vqvae.training.module import ImageCompression
 class InitializeCodebooks(Callback):
     """Fits the codebooks to encoder outputs before the first step; a resumed training keeps what it has.
 
+    In a distributed training the outputs of all processes are used, and all begin with the same codebooks.
+
     Args:
         vectors: encoder outputs to fit to.
         iterations: rounds of k-means for each codebook.
@@ -24,11 +26,13 @@ class InitializeCodebooks(Callback):
         if trainer.global_step:
             return
         assert isinstance(pl_module, ImageCompression) and trainer.train_dataloader is not None
-        autoencoder = pl_module.autoencoder
+        encoder, quantizer = pl_module.autoencoder.encoder, pl_module.autoencoder.quantizer
+        share = -(-self.vectors // trainer.world_size)
         outputs: list[torch.Tensor] = []
         for batch in trainer.train_dataloader:
-            latent = autoencoder.encoder(normalize(batch.to(pl_module.device)))
-            outputs.append(to_vectors(latent).float())
-            if sum(map(len, outputs)) >= self.vectors:
+            outputs.append(to_vectors(encoder(normalize(batch.to(pl_module.device)))).float())
+            if sum(map(len, outputs)) >= share:
                 break
-        autoencoder.quantizer.fit(torch.cat(outputs)[: self.vectors], self.iterations)
+        gathered = pl_module.all_gather(torch.cat(outputs)[:share])
+        quantizer.fit(gathered.flatten(0, -2), self.iterations)
+        quantizer.codebooks.copy_(trainer.strategy.broadcast(quantizer.codebooks))

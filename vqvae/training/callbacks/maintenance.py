@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
-from torch import Tensor, distributed
+from torch import Tensor
 
 from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
 from vqvae.training.module import ImageCompression
@@ -42,9 +42,8 @@ class MaintainCodebooks(Callback):
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:
             return
-        counts, self.counts = self.counts, None
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(counts)
+        counts = pl_module.all_gather(self.counts).view(-1, *counts.shape).sum(0)  # of all processes
+        self.counts = None
         self._warn(counts, trainer.global_step)
         replaced = torch.zeros_like(counts, dtype=torch.bool)
         if trainer.global_step < self.until * float(trainer.estimated_stepping_batches):

@@ -1,0 +1,58 @@
+"""The best codebooks for given indices, all at once."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+EPS = 1e-20
+
+
+@torch.no_grad()
+def solve_codebooks(
+    vectors: Float[Tensor, "n D"], indices: Int64[Tensor, "n M"], start: Float[Tensor, "M K D"], steps: int = 8
+) -> Float[Tensor, "M K D"]:
+    """The codebooks that minimise Σ‖x − Σc‖² for given indices: least squares, by conjugate gradients.
+
+    The matrix of the problem says which codewords make up each vector, so a product with it is a decoding, and one
+    with its transpose a sum over the vectors of each codeword: neither it nor its square is ever written down.
+    Codewords that no vector uses stay where they are.
+
+    Args:
+        vectors: what the sums of codewords shall come near.
+        indices: the codewords that make up each vector.
+        start: where to begin; the nearer, the fewer steps are needed.
+        steps: of the conjugate gradients, preconditioned by the codewords' counts.
+    """
+    codebooks = start.clone()
+    counts = _gather(torch.ones_like(vectors[:, :1]), indices, codebooks[:, :, :1]).clamp(min=1)
+    remainder = vectors - _decode(codebooks, indices)
+    gradient = _gather(remainder, indices, codebooks)
+    direction = gradient / counts
+    strength = (gradient * direction).sum((0, 1))  # of each of the D dimensions, which are problems of their own
+    for _ in range(steps):
+        change = _decode(direction, indices)
+        length = strength / (change.square().sum(0) + EPS)
+        codebooks += length * direction
+        remainder -= length * change
+        gradient = _gather(remainder, indices, codebooks)
+        scaled = gradient / counts
+        before, strength = strength, (gradient * scaled).sum((0, 1))
+        direction = scaled + strength / (before + EPS) * direction
+    return codebooks
+
+
+def _decode(codebooks: Float[Tensor, "M K D"], indices: Int64[Tensor, "n M"]) -> Float[Tensor, "n D"]:
+    values = codebooks[0].index_select(0, indices[:, 0])
+    for stage in range(1, len(codebooks)):
+        values += codebooks[stage].index_select(0, indices[:, stage])
+    return values
+
+
+def _gather(
+    vectors: Float[Tensor, "n D"], indices: Int64[Tensor, "n M"], like: Float[Tensor, "M K D"]
+) -> Float[Tensor, "M K D"]:
+    """The sum of the vectors of each codeword."""
+    sums = torch.zeros_like(like)
+    for stage in range(len(sums)):
+        sums[stage].index_add_(0, indices[:, stage], vectors)
+    return sums
