@@ -101,6 +101,51 @@ def test_usage_perplexity_and_replacements_are_logged_for_each_codebook(module, 
         assert trainer.logged_metrics[f"codebook_{stage}/replaced"] == 0  # the last look comes after 0.6
 
 
+def test_replaced_codewords_start_without_the_optimisers_memory_of_the_old_ones(module, images):
+    seen = {}
+
+    class Watch(MaintainCodebooks):
+        """Looks at the moments right after the replacement."""
+
+        def on_train_batch_end(self, trainer, pl_module, *rest):
+            super().on_train_batch_end(trainer, pl_module, *rest)
+            if trainer.global_step == 5:
+                state = trainer.optimizers[0].state[pl_module.autoencoder.quantizer.codebooks]
+                seen.update({name: state[name].clone() for name in ("exp_avg", "exp_avg_sq")})
+
+    class Disturb(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            pl_module.autoencoder.quantizer.codebooks.grad += 1  # so that every codeword has moments
+
+    train(module, images, 6, Collapse(), Disturb(), Watch(period=5, threshold=0.05, until=1.0))
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert (seen[name][:, ::2] == 0).all()  # those that Collapse pushed out of reach
+        assert (seen[name] != 0).any()
+
+
+def test_a_codebook_that_dies_is_named_in_one_warning_and_replacement_revives_it(module, images):
+    class Push(Callback):
+        """Pushes all codewords but one out of reach, once."""
+
+        def on_train_start(self, trainer, pl_module):
+            pl_module.autoencoder.quantizer.codebooks.data[1, 1:] += 100
+
+    initialize = InitializeCodebooks(vectors=1000, iterations=10)
+    with pytest.warns(UserWarning, match=r"codebook 1 has collapsed.* only 1 of its 8 codewords") as warned:
+        train(module, images, 20, initialize, Push(), MaintainCodebooks(period=5, threshold=0.05, until=0.0))
+    assert sum("has collapsed" in str(warning.message) for warning in warned) == 1
+    assert (usage_after(module, images)[1] > 0).sum() == 1
+    with pytest.warns(UserWarning, match="codebook 1 has collapsed"):
+        train(module, images, 40, MaintainCodebooks(period=5, threshold=0.05, until=1.0))
+    assert (usage_after(module, images)[1] > 0).sum() >= 7
+
+
+def test_healthy_codebooks_raise_no_alarm(module, images, recwarn):
+    initialize = InitializeCodebooks(vectors=1000, iterations=10)
+    train(module, images, 20, initialize, MaintainCodebooks(period=5, threshold=0.05, until=1.0))
+    assert not [warning for warning in recwarn if "collapsed" in str(warning.message)]
+
+
 def test_the_estimator_changes_at_its_share_of_the_training(module, images):
     seen = []
 

@@ -34,5 +34,6 @@ class InitializeCodebooks(Callback):
             if sum(map(len, outputs)) >= share:
                 break
         gathered = pl_module.all_gather(torch.cat(outputs)[:share])
+        assert isinstance(gathered, torch.Tensor)
         quantizer.fit(gathered.flatten(0, -2), self.iterations)
         quantizer.codebooks.copy_(trainer.strategy.broadcast(quantizer.codebooks))

@@ -42,7 +42,9 @@ class MaintainCodebooks(Callback):
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:
             return
-        counts = pl_module.all_gather(self.counts).view(-1, *counts.shape).sum(0)  # of all processes
+        gathered = pl_module.all_gather(self.counts)
+        assert isinstance(gathered, Tensor)
+        counts = gathered.view(-1, *counts.shape).sum(0)  # of all processes
         self.counts = None
         self._warn(counts, trainer.global_step)
         replaced = torch.zeros_like(counts, dtype=torch.bool)
