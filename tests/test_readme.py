@@ -1,4 +1,4 @@
-"""The README's Python examples run as they stand, and its two commands are there."""
+"""The Python examples of the README and of docs/quantizers.md run as they stand."""
 
 import re
 from pathlib import Path
@@ -38,3 +38,11 @@ def test_the_tables_of_configs_are_complete():
     for group, choices in groups:
         there = {path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml")}
         assert set(re.findall(r"`([\w-]+)`", choices)) == there
+
+
+def test_the_page_about_quantisers_runs_from_top_to_bottom():
+    page = (REPOSITORY / "docs" / "quantizers.md").read_text()
+    names: dict = {}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example, names)
+    assert names["coarse"].shape == names["test"].shape

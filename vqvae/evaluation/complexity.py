@@ -3,14 +3,17 @@
 Counted are the additions, multiplications, moves and branches for one vector, weighted as in ITU-T G.191 (1, 1, 1 and 4
 in single precision) and given in millions: WMOPS for one vector a second. The published counts (Vali and Bäckström,
 ICASSP 2023, figure 4c, by the authors' script) leave out one of the M stages of residual and product VQ; `corrected`
-counts all of them; VQ is residual VQ with one stage. Both follow the textbook searches, which measure every distance in
-all dimensions; what ours take is measured beside them.
+counts all of them; VQ is residual VQ with one stage. Both follow the textbook searches, which measure every distance
+in all dimensions; what ours take is measured beside them.
 """
 
+import argparse
+import json
 import timeit
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import comb, log10
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -153,11 +156,17 @@ def measure(dim: int = 64, stages: int = 4, vectors: int = 4096, bits: Sequence[
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the table, and writes it where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the results to this file, too")
+    output = parser.parse_args().json
+    rows = measure()
     print("method  bits  log10 WMOPS: published  corrected   µs a vector, measured")
-    for row in measure():
+    for row in rows:
         published, corrected = log10(row.published), log10(row.corrected)
         print(f"{row.method:6} {row.bits:5} {published:23.4f} {corrected:10.4f} {row.microseconds:23.2f}")
+    if output:
+        output.write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
 
 
 if __name__ == "__main__":

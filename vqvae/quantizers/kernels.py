@@ -123,45 +123,41 @@ def _find_least(costs, least):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _insert(costs, steps, place, cost, parent, m, k, number):  # type: ignore[no-untyped-def]
+def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[no-untyped-def]
     """Puts a candidate where it belongs in the sorted list, from `place` down."""
     while place > 0 and costs[place - 1] > cost:
-        costs[place] = costs[place - 1]
-        for part in range(4):
-            steps[place, part] = steps[place - 1, part]
+        costs[place], steps[place], numbers[place] = costs[place - 1], steps[place - 1], numbers[place - 1]
         place -= 1
-    costs[place] = cost
-    steps[place, 0], steps[place, 1], steps[place, 2], steps[place, 3] = parent, m, k, number
+    costs[place], steps[place], numbers[place] = cost, step, number
 
 
 @_compile
-def _remove(costs, steps, place, filled):  # type: ignore[no-untyped-def]
+def _remove(costs, steps, numbers, place, filled):  # type: ignore[no-untyped-def]
     for p in range(place, filled - 1):
-        costs[p] = costs[p + 1]
-        for part in range(4):
-            steps[p, part] = steps[p + 1, part]
+        costs[p], steps[p], numbers[p] = costs[p + 1], steps[p + 1], numbers[p + 1]
 
 
 @_compile
 def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
     """The paths of the list, each its parent's with one codeword more."""
     for p in range(filled):
+        parent, m, k = steps[p] >> 48, steps[p] >> 32 & 0xFFFF, steps[p] & 0xFFFFFFFF
         for j in range(paths.shape[1]):
-            grown[p, j] = paths[steps[p, 0], j]
-        grown[p, steps[p, 1]] = steps[p, 2]
+            grown[p, j] = paths[parent, j]
+        grown[p, m] = k
 
 
 @_compile
 def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: ignore[no-untyped-def]
     stages, blocks, block = single.shape[1:]
     total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
-    steps = np.empty((beam, 4), np.int64)  # parent, codebook, codeword, number of the set
+    steps = np.empty(beam, np.int64)  # parent, codebook and codeword in one number
     # A set's number: its codewords as digits to the base K + 1. Past 64 bits it wraps; a clash costs one candidate
-    numbers = np.zeros(beam, np.int64)
+    sets, numbers = np.empty(beam, np.int64), np.empty(beam, np.int64)
     paths, grown = np.empty((beam, stages), np.int64), np.empty((beam, stages), np.int64)
     for i in range(first, last):
         width = 1
-        base[0], numbers[0] = 0, 0
+        base[0], sets[0] = 0, 0
         paths[0] = UNUSED
         for step in range(stages):
             keep = beam if step < stages - 1 else 1
@@ -170,23 +166,27 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
                 for m in range(stages):
                     if paths[parent, m] != UNUSED or (ordered and m != step):
                         continue
+                    place = 1
+                    for _ in range(m):
+                        place *= blocks * block + 1
                     for b in range(blocks):
                         _add_up(total, base[parent], single, pair, paths, parent, i, m, b)
                         if _any_below(total, worst):
                             for t in range(block):
                                 if total[t] < worst:
                                     k = b * block + t
-                                    number = numbers[parent] + (k + 1) * (blocks * block + 1) ** m
-                                    same = 0
-                                    while same < filled and steps[same, 3] != number:
+                                    number = sets[parent] + (k + 1) * place
+                                    same = filled if ordered else 0  # in order, no set comes twice
+                                    while same < filled and numbers[same] != number:
                                         same += 1
                                     if same < filled:
                                         if costs[same] <= total[t]:
                                             continue
-                                        _remove(costs, steps, same, filled)
+                                        _remove(costs, steps, numbers, same, filled)
                                         filled -= 1
                                     filled = min(filled + 1, keep)
-                                    _insert(costs, steps, filled - 1, total[t], parent, m, k, number)
+                                    choice = parent << 48 | m << 32 | k
+                                    _insert(costs, steps, numbers, filled - 1, total[t], choice, number)
                                     if filled == keep:
                                         worst = costs[keep - 1]
             if filled == 0:  # no cost is below infinity: nothing that could be searched for
@@ -194,8 +194,7 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
             _grow(paths, steps, filled, grown)
             paths, grown = grown, paths
             base, costs = costs, base
-            for p in range(filled):
-                numbers[p] = steps[p, 3]
+            sets, numbers = numbers, sets
             width = filled
         chosen[i], least[i] = np.maximum(paths[0], 0), base[0]
 
