@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import local
 
 import pytest
 import torch
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, Quantizer, ResidualVQ, beam_search, compiled
+from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, Quantizer, ResidualVQ, beam_search, compiled, pieces
 
 # Codebooks smaller than a block of the compiled searches, of one block, and of several
 QUANTIZERS = {
@@ -86,6 +87,16 @@ def test_searches_in_several_threads_do_not_disturb_one_another(quantizer):
     with ThreadPoolExecutor(4) as pool:
         for found, one in zip(pool.map(quantizer.encode, inputs), expected, strict=True):
             assert torch.equal(found, one)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_inference_mode_may_come_and_go(quantizer, first, monkeypatch):
+    monkeypatch.setattr(pieces, "_held", local())
+    x = torch.randn(50, 16)
+    with torch.inference_mode(first):
+        once = quantizer.encode(x)
+    with torch.inference_mode(not first):
+        assert torch.equal(quantizer.encode(x), once)
 
 
 def test_on_another_device_no_value_comes_back_to_the_host(quantizer):

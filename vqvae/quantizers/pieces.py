@@ -44,7 +44,8 @@ def scratch(*shape: int, like: Tensor) -> Float[Tensor, "..."]:
         return like.new_empty(shape)
     held: Tensor | None = getattr(_held, "floats", None)
     if held is None or len(held) < number:
-        held = _held.floats = torch.empty(_workspace(like))
+        with torch.inference_mode(False):  # what is made in inference mode cannot be written to outside it
+            held = _held.floats = torch.empty(_workspace(like))
     return held[:number].view(shape)
 
 
