@@ -52,8 +52,8 @@ ESTIMATORS = """
 
 PSNR (dB) and SSIM on the 10,000 CIFAR10 test images: one codebook of 11 bits, the same small network and the same
 batches for all; mean of the seeds, and their lowest and highest PSNR. Measured by `python -m benchmarks.estimators`;
-one training is `python train.py experiment=estimators estimator=NAME seed=SEED`. The published figures come from another
-network and a longer training, so that only the order compares.
+one training is `python train.py experiment=estimators estimator=NAME seed=SEED`. The published figures come from
+another network and a longer training, so that only the order compares.
 """
 
 COMPLEXITY = """

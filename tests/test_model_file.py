@@ -10,9 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import TINY_MODEL
+from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.errors import ModelFileError
-from vqvae.model_file import FORMAT, KEY, load_codec, read_model
+from vqvae.model_file import FORMAT, KEY, build_entropy_model, load_codec, read_model, save_model
+from vqvae.quantizers import MovingAverage
 
 
 def rewrite(source: Path, target: Path, change) -> Path:
@@ -103,3 +105,12 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
     round_to_half(trained)
     same = Codec(trained, codec.entropy_model, codec.fingerprint)
     assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
+
+
+def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_path):
+    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    autoencoder.quantizer.use(MovingAverage())
+    path = tmp_path / "averaged.safetensors"
+    save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {})
+    assert read_model(path).tensors.keys() == read_model(tiny_model).tensors.keys()
+    load_codec(path)

@@ -72,6 +72,8 @@ def train(cfg: DictConfig) -> None:
 
     round_to_half(autoencoder)
     reached = trainer.test(module, data, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
     path = output / f"{cfg.name}.safetensors"
     about = {
         "training": _without_paths(OmegaConf.to_container(OmegaConf.masked_copy(cfg, RECORDED), resolve=True)),
