@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
 from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
-from vqvae.data.base import ImagesInMemory
+from vqvae.data.base import ImageDataModule, ImagesInMemory
 from vqvae.quantizers import MovingAverage, StraightThrough
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import InitializeCodebooks, MaintainCodebooks
@@ -65,6 +65,17 @@ class InOrder(LightningDataModule):
         return DataLoader(self.images, size, sampler=dealt, collate_fn=whole)  # type: ignore[arg-type]
 
 
+class Shuffled(ImageDataModule):
+    """The images as any training has them."""
+
+    def __init__(self, images: ImagesInMemory, processes: int):
+        super().__init__(batch_size=JOINT_BATCH // processes)
+        self.images = images
+
+    def setup(self, stage: str | None = None) -> None:
+        self.train_set = self.val_set = self.test_set = self.images
+
+
 def train(processes: int, estimator: str, initialize: bool, folder: Path) -> None:
     folder.mkdir(parents=True)
     seed_everything(0, verbose=False)
@@ -79,7 +90,7 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path) -> Non
     maintain = MaintainCodebooks(period=4, threshold=0.05, until=1.0)
     trainer = Trainer(
         max_steps=8,
-        use_distributed_sampler=False,
+        use_distributed_sampler=initialize,
         accelerator="cpu",
         devices=processes,
         strategy="ddp_spawn" if processes > 1 else "auto",
@@ -89,7 +100,7 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path) -> Non
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, InOrder(images))
+    trainer.fit(module, Shuffled(images, processes) if initialize else InOrder(images))
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ class ImageDataModule(LightningDataModule, ABC):
     def _loader(self, images: ImageSet, shuffle: bool = False) -> DataLoader:
         return DataLoader(
             images,
-            self.batch_size,
-            shuffle,
+            batch_size=self.batch_size,
+            shuffle=shuffle,  # by name: Lightning makes the loader anew for several processes
             num_workers=self.workers,
             collate_fn=_as_it_is,  # `__getitems__` has made the batch
             drop_last=shuffle and len(images) > self.batch_size,
