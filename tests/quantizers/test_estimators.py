@@ -50,7 +50,7 @@ def test_nsvq_survives_a_noise_vector_of_zeros(monkeypatch):
 
 def test_diveq_without_noise_passes_the_quantised_values_on():
     x, quantized = pair()
-    values, loss = DiVeQ(variance=0)(x, quantized)
+    values, loss = DiVeQ(variance=0.0)(x, quantized)
     torch.testing.assert_close(values, quantized)
     assert loss == 0
 
