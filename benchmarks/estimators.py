@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from rich.progress import track
 
 from benchmarks.report import RESULTS
 from vqvae.model_file import read_model
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     runs: dict[str, list[dict[str, Any]]] = {}
     for seed in range(arguments.seeds):
-        for variant in tqdm(VARIANTS, desc=f"seed {seed}"):
+        for variant in track(VARIANTS, f"seed {seed}"):
             runs.setdefault(variant, []).append(train(variant, seed, arguments.folder, arguments.options))
             arguments.json.write_text(json.dumps({"about": arguments.about, "runs": runs}, indent=1) + "\n")
 

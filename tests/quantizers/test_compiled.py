@@ -129,7 +129,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes on Linux alone")
 @pytest.mark.parametrize(
     ("number", "plain", "quantizers"),
     [
@@ -141,4 +140,5 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_many_vectors_take_little_more_memory_than_their_indices(number, plain, quantizers):
     code = MANY.format(number=number, plain=plain, quantizers=quantizers)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) * 1024 < number * 4 * 8 + 64e6
+    unit = 1 if sys.platform == "darwin" else 1024  # of what the system counts memory in
+    assert int(done.stdout) * unit < number * 4 * 8 + 64e6

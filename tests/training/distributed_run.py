@@ -87,7 +87,7 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path) -> Non
     autoencoder.quantizer.use(ESTIMATORS[estimator]())
     # Plain gradients: Adam would blow the rounding of the smallest ones up to whole steps
     module = ImageCompression(autoencoder, partial(torch.optim.SGD, lr=1.0), constant)
-    maintain = MaintainCodebooks(period=4, threshold=0.05, until=1.0)
+    maintain = MaintainCodebooks(period=4, threshold=0.05, until=1.0, alarm=0.1)
     trainer = Trainer(
         max_steps=8,
         use_distributed_sampler=initialize,

@@ -84,17 +84,17 @@ def test_codebooks_start_as_a_fit_of_real_encoder_outputs(module, images):
 def test_codewords_out_of_reach_stay_unused_without_replacement_and_come_back_with_it(module, images):
     train(module, images, 20, Collapse())
     assert (usage_after(module, images)[:, ::2] == 0).all()
-    train(module, images, 20, MaintainCodebooks(period=5, threshold=0.05, until=1.0))
+    train(module, images, 20, MaintainCodebooks(period=5, threshold=0.05, until=1.0, alarm=0.1))
     assert (usage_after(module, images)[:, ::2] > 0).float().mean() > 0.7
 
 
 def test_nothing_is_replaced_in_the_last_stretch(module, images):
-    train(module, images, 20, Collapse(), MaintainCodebooks(period=5, threshold=0.05, until=0.0))
+    train(module, images, 20, Collapse(), MaintainCodebooks(period=5, threshold=0.05, until=0.0, alarm=0.1))
     assert (usage_after(module, images)[:, ::2] == 0).all()
 
 
 def test_usage_perplexity_and_replacements_are_logged_for_each_codebook(module, images):
-    trainer = train(module, images, 10, Collapse(), MaintainCodebooks(period=5, threshold=0.05, until=0.6))
+    trainer = train(module, images, 10, Collapse(), MaintainCodebooks(period=5, threshold=0.05, until=0.6, alarm=0.1))
     for stage in range(3):
         assert 0 < trainer.logged_metrics[f"codebook_{stage}/usage"] <= 1
         assert 1 <= trainer.logged_metrics[f"codebook_{stage}/perplexity"] <= 8
@@ -117,7 +117,7 @@ def test_replaced_codewords_start_without_the_optimisers_memory_of_the_old_ones(
         def on_before_optimizer_step(self, trainer, pl_module, optimizer):
             pl_module.autoencoder.quantizer.codebooks.grad += 1  # so that every codeword has moments
 
-    train(module, images, 6, Collapse(), Disturb(), Watch(period=5, threshold=0.05, until=1.0))
+    train(module, images, 6, Collapse(), Disturb(), Watch(period=5, threshold=0.05, until=1.0, alarm=0.1))
     for name in ("exp_avg", "exp_avg_sq"):
         assert (seen[name][:, ::2] == 0).all()  # those that Collapse pushed out of reach
         assert (seen[name] != 0).any()
@@ -132,17 +132,17 @@ def test_a_codebook_that_dies_is_named_in_one_warning_and_replacement_revives_it
 
     initialize = InitializeCodebooks(vectors=1000, iterations=10)
     with pytest.warns(UserWarning, match=r"codebook 1 has collapsed.* only 1 of its 8 codewords") as warned:
-        train(module, images, 20, initialize, Push(), MaintainCodebooks(period=5, threshold=0.05, until=0.0))
+        train(module, images, 20, initialize, Push(), MaintainCodebooks(period=5, threshold=0.05, until=0.0, alarm=0.1))
     assert sum("has collapsed" in str(warning.message) for warning in warned) == 1
     assert (usage_after(module, images)[1] > 0).sum() == 1
     with pytest.warns(UserWarning, match="codebook 1 has collapsed"):
-        train(module, images, 40, MaintainCodebooks(period=5, threshold=0.05, until=1.0))
+        train(module, images, 40, MaintainCodebooks(period=5, threshold=0.05, until=1.0, alarm=0.1))
     assert (usage_after(module, images)[1] > 0).sum() >= 7
 
 
 def test_healthy_codebooks_raise_no_alarm(module, images, recwarn):
     initialize = InitializeCodebooks(vectors=1000, iterations=10)
-    train(module, images, 20, initialize, MaintainCodebooks(period=5, threshold=0.05, until=1.0))
+    train(module, images, 20, initialize, MaintainCodebooks(period=5, threshold=0.05, until=1.0, alarm=0.1))
     assert not [warning for warning in recwarn if "collapsed" in str(warning.message)]
 
 

@@ -112,13 +112,8 @@ class Quantizer(nn.Module, ABC):
             if not self.training:
                 return Quantized(quantized, indices, quantized.new_zeros(()))
             values, loss = self.estimator(x.float(), quantized)
-            self.estimator.update(self.codebooks, indices, self._errors(x, quantized))
+            self.estimator.update(self.codebooks, indices, x, quantized)
             return Quantized(values, indices, loss)
-
-    def _errors(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Float[Tensor, "n M d"]:
-        """What each stage's codewords leave over: their own part of it, or all of it where values are sums."""
-        parts = (x.detach() - quantized.detach()).unflatten(1, (-1, self.codebooks.shape[2]))
-        return parts.expand(-1, self.stages, -1)
 
     def _check_dim(self, x: Tensor) -> None:
         if x.shape[-1] != self.dim:

@@ -35,14 +35,19 @@ class Estimator(nn.Module, ABC):
         codebooks.requires_grad_(True)
 
     def update(
-        self, codebooks: Float[Tensor, "M K d"], indices: Int64[Tensor, "n M"], errors: Float[Tensor, "n M d"]
+        self,
+        codebooks: Float[Tensor, "M K d"],
+        indices: Int64[Tensor, "n M"],
+        x: Float[Tensor, "n D"],
+        quantized: Float[Tensor, "n D"],
     ) -> None:
         """Moves the codebooks after a training batch, where that is not left to their gradients. In place.
 
         Args:
             codebooks: the codebooks.
             indices: the codewords chosen.
-            errors: how far the chosen codewords are from where their vectors would have them, the others as they are.
+            x: the vectors before quantisation.
+            quantized: their quantised values.
         """
 
 
@@ -161,10 +166,16 @@ class MovingAverage(StraightThrough):
 
     @torch.no_grad()
     def update(
-        self, codebooks: Float[Tensor, "M K d"], indices: Int64[Tensor, "n M"], errors: Float[Tensor, "n M d"]
+        self,
+        codebooks: Float[Tensor, "M K d"],
+        indices: Int64[Tensor, "n M"],
+        x: Float[Tensor, "n D"],
+        quantized: Float[Tensor, "n D"],
     ) -> None:
         assert self.counts is not None
-        stages, size, _ = codebooks.shape
+        stages, size, dim = codebooks.shape
+        # What a codeword leaves over: its own part of the error, or all of it where values are sums
+        errors = (x - quantized).unflatten(1, (-1, dim)).expand(-1, stages, -1)
         place = (indices + size * torch.arange(stages, device=indices.device)).flatten()
         chosen = (
             torch.zeros_like(self.counts).flatten().index_add_(0, place, torch.ones_like(place, dtype=torch.float32))

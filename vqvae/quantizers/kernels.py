@@ -18,10 +18,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vqvae.quantizers.beam_search import UNUSED
+
 BLOCK = 128
 FEW = 32  # vectors that are not worth a thread of their own
 INF = np.float32(np.inf)
-UNUSED = -1  # in a path: no codeword chosen yet in this codebook
 
 
 def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
@@ -132,9 +133,18 @@ def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[n
 
 
 @_compile
-def _remove(costs, steps, numbers, place, filled):  # type: ignore[no-untyped-def]
-    for p in range(place, filled - 1):
-        costs[p], steps[p], numbers[p] = costs[p + 1], steps[p + 1], numbers[p + 1]
+def _offer(costs, steps, numbers, filled, keep, cost, step, number, ordered):  # type: ignore[no-untyped-def]
+    """Takes a candidate into the list, if it is not there already for less; returns how many the list holds."""
+    same = filled if ordered else 0  # in order, no set comes twice
+    while same < filled and numbers[same] != number:
+        same += 1
+    if same == filled:
+        filled = min(filled + 1, keep)
+        same = filled - 1
+    elif costs[same] <= cost:
+        return filled
+    _insert(costs, steps, numbers, same, cost, step, number)  # over the worst of all, or over the dearer of two alike
+    return filled
 
 
 @_compile
@@ -175,18 +185,11 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
                             for t in range(block):
                                 if total[t] < worst:
                                     k = b * block + t
-                                    number = sets[parent] + (k + 1) * place
-                                    same = filled if ordered else 0  # in order, no set comes twice
-                                    while same < filled and numbers[same] != number:
-                                        same += 1
-                                    if same < filled:
-                                        if costs[same] <= total[t]:
-                                            continue
-                                        _remove(costs, steps, numbers, same, filled)
-                                        filled -= 1
-                                    filled = min(filled + 1, keep)
                                     choice = parent << 48 | m << 32 | k
-                                    _insert(costs, steps, numbers, filled - 1, total[t], choice, number)
+                                    number = sets[parent] + (k + 1) * place
+                                    filled = _offer(
+                                        costs, steps, numbers, filled, keep, total[t], choice, number, ordered
+                                    )
                                     if filled == keep:
                                         worst = costs[keep - 1]
             if filled == 0:  # no cost is below infinity: nothing that could be searched for

@@ -25,7 +25,7 @@ class MaintainCodebooks(Callback):
             there were vectors enough for all of them.
     """
 
-    def __init__(self, period: int, threshold: float, until: float, alarm: float = 0.1):
+    def __init__(self, period: int, threshold: float, until: float, alarm: float):
         self.period = period
         self.threshold = threshold
         self.until = until
