@@ -1,6 +1,7 @@
 """`train.py` as a person uses it, on a few steps."""
 
 import csv
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -96,15 +97,18 @@ def learning_rates(run: Path) -> dict[int, str]:
 
 
 @pytest.mark.slow
-def test_a_training_resumes_where_its_checkpoint_stopped(tmp_path, folder_data):
-    every_five = "callbacks.checkpoint.every_n_train_steps=5"
-    train(tmp_path, *folder_data, every_five, "hydra.run.dir=first")
-    resume = "resume=first/checkpoints/last.ckpt"
-    train(tmp_path, *folder_data, every_five, "hydra.run.dir=second", resume)
-    whole, rest = learning_rates(tmp_path / "first"), learning_rates(tmp_path / "second")
+def test_a_killed_training_resumes_at_its_checkpoint_and_writes_the_same_model(tmp_path, folder_data):
+    folder_data += ["callbacks.checkpoint.every_n_train_steps=5"]
+    train(tmp_path, *folder_data, "hydra.run.dir=whole")
+    kill = "+callbacks.kill={_target_: tests.training.kill.Kill, step: 7}"
+    train(tmp_path, *folder_data, "hydra.run.dir=killed", kill, code=-signal.SIGKILL)
+    done = train(tmp_path, *folder_data, "hydra.run.dir=resumed", "resume=killed/checkpoints/last.ckpt")
+    assert "not resumable" not in done.stderr
+    whole, rest = learning_rates(tmp_path / "whole"), learning_rates(tmp_path / "resumed")
     assert sorted(whole) == list(range(8)) and sorted(rest) == [5, 6, 7]
     assert rest.items() <= whole.items()
-    assert read_model(tmp_path / "second" / "model.safetensors").about["steps"] == 8
+    first, second = (tmp_path / run / "model.safetensors" for run in ("whole", "resumed"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.slow

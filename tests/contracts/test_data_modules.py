@@ -7,6 +7,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from tests.contracts.configs import load, names
 from vqvae.data import ImageDataModule
@@ -35,14 +36,17 @@ def data(request: pytest.FixtureRequest) -> ImageDataModule:
     return module
 
 
-def batches(data: ImageDataModule) -> dict[str, torch.Tensor]:
-    loaders = {"train": data.train_dataloader(), "val": data.val_dataloader(), "test": data.test_dataloader()}
+def loaders(data: ImageDataModule) -> dict[str, DataLoader]:
+    return {"train": data.train_dataloader(), "val": data.val_dataloader(), "test": data.test_dataloader()}
+
+
+def batches(loaders: dict[str, DataLoader]) -> dict[str, torch.Tensor]:
     return {split: next(iter(loader)) for split, loader in loaders.items()}
 
 
 def test_batches_are_uint8_images_of_one_size(data):
     sizes = set()
-    for batch in batches(data).values():
+    for batch in batches(loaders(data)).values():
         assert batch.dtype == torch.uint8 and batch.ndim == 4 and batch.shape[1] == 3
         assert 1 <= len(batch) <= data.batch_size
         sizes.add(batch.shape[2:])
@@ -50,21 +54,26 @@ def test_batches_are_uint8_images_of_one_size(data):
 
 
 def test_training_batches_are_full_and_new_each_time_where_the_others_stay_the_same(data):
-    first, second = batches(data), batches(data)
+    used = loaders(data)
+    first, second = batches(used), batches(used)
     assert len(first["train"]) == data.batch_size
     assert not torch.equal(first["train"], second["train"])
     assert torch.equal(first["val"], second["val"]) and torch.equal(first["test"], second["test"])
 
 
-def test_the_same_seed_gives_the_same_training_batches(data):
-    torch.manual_seed(7)
-    first = next(iter(data.train_dataloader()))
-    torch.manual_seed(7)
-    assert torch.equal(first, next(iter(data.train_dataloader())))
+def test_the_seed_alone_decides_the_training_batches(data, monkeypatch):
+    def first_batch(seed: int, workers: int) -> torch.Tensor:
+        monkeypatch.setenv("PL_GLOBAL_SEED", str(seed))
+        data.workers = workers
+        return next(iter(data.train_dataloader()))
+
+    batch = first_batch(seed=7, workers=0)
+    assert torch.equal(batch, first_batch(seed=7, workers=2))
+    assert not torch.equal(batch, first_batch(seed=8, workers=0))
 
 
 def test_images_are_the_right_way_up_and_in_full_range(data):
-    batch = batches(data)["test"].float()
+    batch = batches(loaders(data))["test"].float()
     assert batch.max() > 200 and batch.min() < 60
     neighbours = (batch[..., 1:] - batch[..., :-1]).abs().mean()
     far_apart = (batch[..., 16:] - batch[..., :-16]).abs().mean()

@@ -1,5 +1,7 @@
 """Small trainings on as many processes as asked for; each process writes what its codebooks became.
 
+The last one goes on from a checkpoint of the one before.
+
 Run by test_distributed.py: a script of its own, because each process starts by importing it anew.
 """
 
@@ -10,17 +12,18 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningDataModule, Trainer, seed_everything
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.optim.lr_scheduler import ConstantLR
 from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
 from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
 from vqvae.data.base import ImageDataModule, ImagesInMemory
-from vqvae.quantizers import MovingAverage, StraightThrough
+from vqvae.quantizers import NSVQ, MovingAverage, StraightThrough
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import InitializeCodebooks, MaintainCodebooks
 
-ESTIMATORS = {"ste": StraightThrough, "ema": MovingAverage}
+ESTIMATORS = {"ste": StraightThrough, "ema": MovingAverage, "nsvq": NSVQ}
 JOINT_BATCH = 16
 
 
@@ -28,7 +31,8 @@ class Collapse(Callback):
     """Pushes half of the codewords out of reach, once."""
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        pl_module.autoencoder.quantizer.codebooks.data[:, ::2] += 100
+        if trainer.global_step == 0:
+            pl_module.autoencoder.quantizer.codebooks.data[:, ::2] += 100
 
 
 class Record(Callback):
@@ -76,7 +80,7 @@ class Shuffled(ImageDataModule):
         self.train_set = self.val_set = self.test_set = self.images
 
 
-def train(processes: int, estimator: str, initialize: bool, folder: Path) -> None:
+def train(processes: int, estimator: str, initialize: bool, folder: Path, checkpoint: Path | None = None) -> None:
     folder.mkdir(parents=True)
     seed_everything(0, verbose=False)
     smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 5, 5), size=(16, 16), mode="bilinear")
@@ -94,17 +98,24 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path) -> Non
         accelerator="cpu",
         devices=processes,
         strategy="ddp_spawn" if processes > 1 else "auto",
-        callbacks=[*([InitializeCodebooks(500, 5)] if initialize else []), Collapse(), maintain, Record(folder)],
+        callbacks=[
+            *([InitializeCodebooks(500, 5)] if initialize else []),
+            Collapse(),
+            maintain,
+            Record(folder),
+            ModelCheckpoint(folder, "last", every_n_train_steps=6),
+        ],
         logger=False,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, Shuffled(images, processes) if initialize else InOrder(images))
+    data = Shuffled(images, processes) if initialize else InOrder(images)
+    trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
 
 
 if __name__ == "__main__":
     processes, folder = int(sys.argv[1]), Path(sys.argv[2])
-    for estimator in ESTIMATORS:
+    for estimator in ("ste", "ema"):
         train(processes, estimator, False, folder / estimator)
-    train(processes, "ste", True, folder / "initialized")
+    train(processes, "nsvq", True, folder / "initialized")
+    train(processes, "nsvq", True, folder / "resumed", folder / "initialized" / "last.ckpt")

@@ -27,10 +27,16 @@ def results(trained: Path, processes: int, case: str) -> list[dict[str, Any]]:
     return [torch.load(trained / str(processes) / case / f"{rank}.pt") for rank in range(processes)]
 
 
-@pytest.mark.parametrize("case", ["ste", "ema", "initialized"])
+@pytest.mark.parametrize("case", ["ste", "ema", "initialized", "resumed"])
 def test_two_processes_end_with_equal_codebooks(trained, case):
     first, second = results(trained, 2, case)
     assert torch.equal(first["codebooks"], second["codebooks"])
+
+
+def test_two_processes_resume_as_if_nothing_had_happened(trained):
+    whole, resumed = (results(trained, 2, case)[0] for case in ("initialized", "resumed"))
+    assert torch.equal(whole["codebooks"], resumed["codebooks"])
+    assert whole["logged"] == resumed["logged"]  # which counts what both saw before and after the checkpoint
 
 
 @pytest.mark.parametrize(("estimator", "rounding"), [("ste", 1e-4), ("ema", 1e-6)])

@@ -6,8 +6,11 @@ from typing import Any
 import torch
 from jaxtyping import UInt8
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
+from vqvae.data.batches import TrainingBatches, TrainingLoader, seed_draws
 
 
 class ImageSet(Dataset, ABC):
@@ -21,9 +24,19 @@ class ImageSet(Dataset, ABC):
     def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]:
         """A batch of images of one size."""
 
+    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> UInt8[Tensor, "n 3 H W"]:
+        """A batch of `TrainingBatches`, with draws that depend on its key, in whichever process it is prepared."""
+        key, indices = batch
+        with isolate_rng(include_cuda=False):
+            seed_draws(*key, 0)
+            return self.__getitems__(indices)
+
 
 class ImageDataModule(LightningDataModule, ABC):
     """Batches of images of one size, (n, 3, H, W) uint8.
+
+    Which images a training batch holds, and how they are cropped and mirrored, depends on Lightning's global seed and
+    on how many batches went before.
 
     Args:
         batch_size: images per batch.
@@ -48,7 +61,14 @@ class ImageDataModule(LightningDataModule, ABC):
         """
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader(self.train_set, shuffle=True)
+        batches = TrainingBatches(self.train_set, self.batch_size, self.trainer)
+        return TrainingLoader(
+            self.train_set,
+            sampler=batches,
+            batch_size=None,  # `batches` are whole
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.val_set)
@@ -56,14 +76,12 @@ class ImageDataModule(LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader:
         return self._loader(self.test_set)
 
-    def _loader(self, images: ImageSet, shuffle: bool = False) -> DataLoader:
+    def _loader(self, images: ImageSet) -> DataLoader:
         return DataLoader(
             images,
             batch_size=self.batch_size,
-            shuffle=shuffle,  # by name: Lightning makes the loader anew for several processes
             num_workers=self.workers,
             collate_fn=_as_it_is,  # `__getitems__` has made the batch
-            drop_last=shuffle and len(images) > self.batch_size,
             persistent_workers=self.workers > 0,
         )
 

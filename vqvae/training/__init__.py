@@ -1,5 +1,6 @@
 """Training with pytorch-lightning."""
 
+from vqvae.training.checkpoints import AtomicCheckpoints
 from vqvae.training.module import ImageCompression
 
-__all__ = ["ImageCompression"]
+__all__ = ["AtomicCheckpoints", "ImageCompression"]

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
+from vqvae.data.batches import batches_done, seed_draws
 
 
 class ImageCompression(LightningModule):
@@ -43,6 +44,10 @@ class ImageCompression(LightningModule):
         optimizer = self.make_optimizer(self.autoencoder.parameters())
         scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> None:
+        """Lets noise depend on the process and the number of the batch, so that a resumed training draws the same."""
+        seed_draws(self.global_rank, batches_done(self.trainer), 1)
 
     def training_step(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> dict[str, Tensor]:
         images = normalize(batch)

@@ -1,5 +1,6 @@
 """Averaged weights."""
 
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -18,3 +19,6 @@ class AverageWeights(WeightAveraging):
             return averaged.lerp(current, 1 - min(decay, (1 + int(number)) / (10 + int(number))))
 
         super().__init__(avg_fn=average)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.on_train_end(trainer, pl_module)  # which a training resumed after its last step does not come to

@@ -1,7 +1,7 @@
 """Codebooks that start from what the encoder really puts out."""
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 
 from vqvae.autoencoder import normalize, to_vectors
 from vqvae.training.module import ImageCompression
@@ -29,7 +29,9 @@ class InitializeCodebooks(Callback):
         encoder, quantizer = pl_module.autoencoder.encoder, pl_module.autoencoder.quantizer
         share = -(-self.vectors // trainer.world_size)
         outputs: list[torch.Tensor] = []
-        for batch in trainer.train_dataloader:
+        # A loader of its own: one with workers that stay has a single iterator, and the training has begun it
+        data: LightningDataModule | None = trainer.datamodule  # type: ignore[attr-defined]
+        for batch in data.train_dataloader() if data else trainer.train_dataloader:
             outputs.append(to_vectors(encoder(normalize(batch.to(pl_module.device)))).float())
             if sum(map(len, outputs)) >= share:
                 break

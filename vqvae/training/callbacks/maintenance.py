@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
@@ -15,7 +15,8 @@ from vqvae.training.module import ImageCompression
 class MaintainCodebooks(Callback):
     """Logs each codebook's usage and perplexity, replaces unused codewords, and warns when a codebook dies.
 
-    In a distributed training all processes see the counts of all, and make the same draws.
+    In a distributed training all processes see the counts of all, and make the same draws. What was counted since the
+    last look is part of checkpoints.
 
     Args:
         period: training steps between two looks at the codebooks.
@@ -42,9 +43,7 @@ class MaintainCodebooks(Callback):
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:
             return
-        gathered = pl_module.all_gather(self.counts)
-        assert isinstance(gathered, Tensor)
-        counts = gathered.view(-1, *counts.shape).sum(0)  # of all processes
+        counts = _of_all_processes(pl_module, self.counts)
         self.counts = None
         self._warn(counts, trainer.global_step)
         replaced = torch.zeros_like(counts, dtype=torch.bool)
@@ -57,6 +56,16 @@ class MaintainCodebooks(Callback):
             for stage, value in enumerate(values.tolist()):
                 pl_module.log(f"codebook_{stage}/{name}", float(value))
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        counts = None if self.counts is None else _of_all_processes(pl_module, self.counts)
+        checkpoint["codebook_maintenance"] = {"counts": counts, "dead": sorted(self.dead)}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        saved = checkpoint.get("codebook_maintenance", {"counts": None, "dead": []})
+        self.dead = set(saved["dead"])
+        if saved["counts"] is not None and trainer.is_global_zero:  # in one process, for they are those of all
+            self.counts = saved["counts"].to(trainer.strategy.root_device)
+
     def _warn(self, counts: Tensor, step: int) -> None:
         size = counts.shape[1]
         for stage, used in enumerate((counts > 0).sum(1).tolist()):
@@ -67,6 +76,12 @@ class MaintainCodebooks(Callback):
                     f"{used} of its {size} codewords were used. Try a lower learning rate, estimator=nsvq, or "
                     f"callbacks.maintain.period={max(1, self.period // 4)} to replace unused codewords more often."
                 )
+
+
+def _of_all_processes(pl_module: LightningModule, counts: Int64[Tensor, "M K"]) -> Int64[Tensor, "M K"]:
+    gathered = pl_module.all_gather(counts)
+    assert isinstance(gathered, Tensor)
+    return gathered.view(-1, *counts.shape).sum(0)
 
 
 def _forget(trainer: Trainer, codebooks: Tensor, replaced: Bool[Tensor, "M K"]) -> None:
