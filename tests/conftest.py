@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.data import load_cifar10
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+
+settings.register_profile("patient", deadline=None)  # the first call of a kernel compiles it
+settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).parents[1]
 DATA = Path(os.environ.get("VQVAE_DATA", REPOSITORY / "data"))

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder
-from vqvae.codec import Codec
-from vqvae.coding import Uniform, unpack
-from vqvae.errors import BitstreamError
+from tests.contracts.configs import load
+from vqvae.autoencoder import AutoEncoder, to_pixels
+from vqvae.codec import Codec, Coded, Fingerprints
+from vqvae.coding import Uniform, pack, unpack
+from vqvae.errors import BitstreamError, UsageError
+from vqvae.model_file import build_entropy_model, load_codec, save_model
+from vqvae.training.entropy import indices_of
 
 
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
@@ -30,8 +34,8 @@ def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: Co
 def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: Codec):
     data = tiny_codec.compress(np.zeros((33, 30, 3), np.uint8))
     vectors = 9 * 8
-    assert len(unpack(data).payload) == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
-    assert len(data) - len(unpack(data).payload) == 12
+    assert unpack(data).payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
+    assert len(data) - unpack(data).payload_bytes == 12
 
 
 def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
@@ -41,22 +45,101 @@ def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
 
 
 def test_a_file_of_another_model_is_refused_with_both_fingerprints(tiny_codec: Codec, photo):
-    other = Codec(AutoEncoder.from_config(TINY_MODEL), Uniform(3, 3), bytes(range(32)))
-    with pytest.raises(BitstreamError, match="fingerprint is 000102.*this model's " + tiny_codec.fingerprint.hex()[:6]):
+    own = tiny_codec.fingerprints.weights.hex()[:6]
+    other = Codec(AutoEncoder.from_config(TINY_MODEL), Uniform(3, 3), Fingerprints(bytes(range(32)), bytes(range(32))))
+    with pytest.raises(BitstreamError, match=f"fingerprint is 000102.*this model's {own}"):
         tiny_codec.decompress(other.compress(photo))
 
 
 def test_a_file_of_another_entropy_model_is_refused(tiny_codec: Codec, photo):
-    container = unpack(tiny_codec.compress(photo))._replace(entropy_code=9)
-    from vqvae.coding import pack
-
-    with pytest.raises(BitstreamError, match="entropy model 9"):
+    container = unpack(tiny_codec.compress(photo))._replace(entropy_code=7, fingerprint=tiny_codec.fingerprints.whole)
+    with pytest.raises(BitstreamError, match="entropy model 7"):
         tiny_codec.decompress(pack(container))
 
 
 def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_taken(tiny_codec: Codec, photo):
-    from vqvae.coding import pack
-
     huge = unpack(tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
+    with pytest.raises(BitstreamError, match="more than the limit of 178956970: raise it with --max-pixels"):
+        tiny_codec.decompress(pack(huge))
+    tiny_codec.max_pixels = 2**60
     with pytest.raises(BitstreamError, match="damaged"):
         tiny_codec.decompress(pack(huge))
+
+
+@pytest.fixture(scope="module")
+def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A tiny codec whose context model was fitted to noise."""
+    context = {**load("entropy", "context"), "dim": 8, "hidden": [16, 8], "steps": 50, "batch": 256}
+    config = {**TINY_MODEL, "entropy": context}
+    torch.manual_seed(0)
+    autoencoder = AutoEncoder.from_config(config)
+    entropy_model = build_entropy_model(context, autoencoder)
+    images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
+    entropy_model.fit(indices_of(autoencoder, [images]), autoencoder.quantizer.parts())
+    path = tmp_path_factory.mktemp("model") / "context.safetensors"
+    save_model(path, config, autoencoder, entropy_model, {})
+    return load_codec(path)
+
+
+def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec: Codec, photo):
+    flat = np.full((64, 64, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    for image in (flat, noise, photo, photo[:3, :3]):
+        data = context_codec.compress(image)
+        height, width = (-(-side // 4) for side in image.shape[:2])
+        assert unpack(data).payload_bytes <= -(-height * width * 9 // 8)
+        assert np.array_equal(context_codec.decompress(data), context_codec.reconstruct(image))
+    assert unpack(context_codec.compress(flat)).entropy_code == 2
+
+
+def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: Codec, tiny_codec: Codec, photo):
+    """So files of before the entropy model was fitted, or fitted anew, stay readable."""
+    container = unpack(tiny_codec.compress(photo))
+    same_weights = Codec(tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.fingerprints)
+    assert container.entropy_code == 0 and container.fingerprint == tiny_codec.fingerprints.weights[:3]
+    assert np.array_equal(same_weights.decompress(pack(container)), tiny_codec.reconstruct(photo))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Codec, photo, cut):
+    data = context_codec.compress(photo, progressive=True)
+    container = unpack(data)
+    everything = context_codec.decode_indices([Coded(2, container.sections, True)], 37, 53)
+    end = len(data) - sum(len(section) + 5 for section in container.sections)
+    for stages in (1, 2, 3):
+        end += len(container.sections[stages - 1]) + 5
+        decoded = context_codec.decompress(data[:end]) if cut else context_codec.decompress(data, stages)
+        images = context_codec.autoencoder.decode(torch.from_numpy(everything[..., :stages]))
+        expected = to_pixels(images)[0, :, :37, :53].permute(1, 2, 0).numpy()
+        assert np.array_equal(decoded, expected)
+
+
+def test_the_stages_of_any_file_can_be_left_out(context_codec: Codec, photo):
+    whole, progressive = context_codec.compress(photo), context_codec.compress(photo, progressive=True)
+    assert np.array_equal(context_codec.decompress(whole, 2), context_codec.decompress(progressive, 2))
+
+
+def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
+    container = unpack(context_codec.compress(photo, progressive=True))
+    with pytest.raises(BitstreamError, match="has 4 stages, but its model has 3"):
+        context_codec.decompress(pack(container._replace(sections=(*container.sections, b""))))
+
+
+def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):
+    config = {**TINY_MODEL, "quantizer": {**load("quantizer", "pvq"), "dim": 8}}
+    codec = Codec(AutoEncoder.from_config(config), Uniform(4, 4), Fingerprints(bytes(32), bytes(32)))
+    with pytest.raises(UsageError, match="ProductVQ cannot be decoded from its first stages alone"):
+        codec.compress(photo, progressive=True)
+    with pytest.raises(UsageError, match="ProductVQ"):
+        codec.decompress(codec.compress(photo), stages=2)
+
+
+def test_a_batch_gives_what_its_images_give_alone(context_codec: Codec):
+    images = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
+    images[2] = 7  # coded in another way than the others, perhaps
+    coded = context_codec.encode(images)
+    alone = [context_codec.encode(image[None])[0] for image in images]
+    assert coded == alone
+    decoded = context_codec.decode(coded, 32, 32)
+    for image, one in zip(decoded, alone, strict=True):
+        assert np.abs(image.astype(int) - context_codec.decode([one], 32, 32)[0]).max() <= 1

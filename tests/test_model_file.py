@@ -41,9 +41,9 @@ def test_a_codec_loaded_twice_writes_the_same_bytes(tiny_model, photo):
 def test_the_fingerprint_changes_with_a_weight_and_with_the_config_but_not_with_the_notes(tiny_model):
     model = read_model(tiny_model)
     name, tensor = next(iter(model.tensors.items()))
-    assert model._replace(about={"anything": 1}).fingerprint == model.fingerprint
-    assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprint != model.fingerprint
-    assert model._replace(config={**model.config, "more": 1}).fingerprint != model.fingerprint
+    assert model._replace(about={"anything": 1}).fingerprints == model.fingerprints
+    assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprints.whole != model.fingerprints.whole
+    assert model._replace(config={**model.config, "more": 1}).fingerprints.whole != model.fingerprints.whole
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
 
     trained = AutoEncoder.from_config(TINY_MODEL)
     round_to_half(trained)
-    same = Codec(trained, codec.entropy_model, codec.fingerprint)
+    same = Codec(trained, codec.entropy_model, codec.fingerprints)
     assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
 
 

@@ -1,15 +1,47 @@
 """Images to bytes and back."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
-from vqvae.coding import Container, EntropyModel, pack, unpack
+from vqvae.coding import Container, EntropyModel, Uniform, pack, unpack
 from vqvae.coding.container import FINGERPRINT_BYTES
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, UsageError
+
+MAX_PIXELS = 178_956_970
+"""Images that claim more pixels are not decoded unless asked for: where Pillow, too, takes a file for a bomb."""
+
+
+class Coded(NamedTuple):
+    """An image's indices as bytes.
+
+    Attributes:
+        entropy_code: the kind of entropy model that made the sections, 0 to 7.
+        sections: one for all stages, or, where progressive, one for each.
+        progressive: whether the sections are of one stage each; the last may then be missing.
+    """
+
+    entropy_code: int
+    sections: tuple[bytes, ...]
+    progressive: bool = False
+
+
+class Fingerprints(NamedTuple):
+    """What tells a model's files from those of others, 32 bytes each; a file begins with some of them.
+
+    Attributes:
+        whole: of weights and coding tables.
+        weights: of the weights alone, as if the entropy model were uniform: for files that need no tables.
+    """
+
+    whole: bytes
+    weights: bytes
 
 
 class Codec:
@@ -17,71 +49,163 @@ class Codec:
 
     Args:
         autoencoder: the network; set to evaluation here.
-        entropy_model: codes its indices.
-        fingerprint: tells files of this model from those of others; at least 3 bytes.
+        entropy_model: codes its indices, or else fixed width does, where that is shorter.
+        fingerprints: tell files of this model from those of others.
+        max_pixels: files that claim larger images are refused.
     """
 
-    def __init__(self, autoencoder: AutoEncoder, entropy_model: EntropyModel, fingerprint: bytes):
+    def __init__(
+        self,
+        autoencoder: AutoEncoder,
+        entropy_model: EntropyModel,
+        fingerprints: Fingerprints,
+        max_pixels: int = MAX_PIXELS,
+    ):
         self.autoencoder = autoencoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.entropy_model = entropy_model
-        self.fingerprint = fingerprint
+        self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
+        self.fingerprints = fingerprints
+        self.max_pixels = max_pixels
 
     def to(self, device: torch.device | str) -> "Codec":
         """Moves the network to a device, and returns the codec itself."""
         self.autoencoder.to(device)
         return self
 
-    @torch.inference_mode()
-    def compress(self, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
-        """The file for an image."""
-        indices = self.autoencoder.encode(self._prepare(image))[0]
-        payload = self.entropy_model.encode(indices.cpu().numpy())
-        height, width, _ = image.shape
-        return pack(Container(width, height, self.entropy_model.code, self.fingerprint, payload))
+    def compress(self, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False) -> bytes:
+        """The file for an image.
 
-    @torch.inference_mode()
-    def decompress(self, data: bytes) -> UInt8[np.ndarray, "H W 3"]:
+        Args:
+            image: the pixels.
+            progressive: whether the file may be cut after any stage.
+        """
+        coded = self.encode(image[None], progressive)[0]
+        height, width, _ = image.shape
+        fingerprint = self.fingerprints[0 if coded.entropy_code else 1]
+        return pack(Container(width, height, coded.entropy_code, fingerprint, coded.sections, progressive))
+
+    def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.
 
+        Args:
+            data: the file's bytes; a progressive file may have been cut after any stage.
+            stages: use the first so many stages alone.
+
         Raises:
-            BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+            BitstreamError: the file is foreign, truncated, corrupt, made with another model, or has fewer stages.
         """
-        container = unpack(data)
-        self._check_model(container)
+        container = unpack(data, stages)
+        self._check(container)
+        coded = Coded(container.entropy_code, container.sections, container.progressive)
+        return self.decode([coded], container.height, container.width, stages)[0]
+
+    @torch.inference_mode()
+    def encode(self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False) -> list[Coded]:
+        """The coded indices of images of one size.
+
+        Args:
+            images: the pixels.
+            progressive: whether each stage is a section of its own.
+        """
+        if progressive:
+            self._check_prefixes()
+        indices = self.autoencoder.encode(self._prepare(images)).cpu().numpy()
+        models = [self.fixed_width] if self.entropy_model.code == 0 else [self.entropy_model, self.fixed_width]
+        candidates = [_encode(model, indices, progressive) for model in models]
+        return [min(coded, key=lambda one: sum(map(len, one.sections))) for coded in zip(*candidates, strict=True)]
+
+    @torch.inference_mode()
+    def decode(
+        self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
+    ) -> UInt8[np.ndarray, "n H W 3"]:
+        """The images, all of this size, of coded indices.
+
+        Raises:
+            BitstreamError: the indices are damaged, or have fewer stages than are asked for.
+        """
+        indices = torch.from_numpy(self.decode_indices(coded, height, width, stages)).to(self._device)
+        if indices.shape[3] < self.entropy_model.stages:
+            self._check_prefixes()
+        return _crop(self.autoencoder.decode(indices), height, width)
+
+    def decode_indices(
+        self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
+    ) -> Int64[np.ndarray, "n h w m"]:
+        """The indices of images that are all of this size.
+
+        Raises:
+            BitstreamError: they are damaged, or have fewer stages than are asked for.
+        """
         stride = self.autoencoder.stride
-        grid = -(-container.height // stride), -(-container.width // stride)
-        indices = torch.from_numpy(self.entropy_model.decode(container.payload, *grid))
-        images = self.autoencoder.decode(indices.unsqueeze(0).to(self._device))
-        return _crop(images, container.height, container.width)
+        grid = -(-height // stride), -(-width // stride)
+        most = self.entropy_model.stages if stages is None else stages
+        alike: dict[tuple[int, int, bool], list[int]] = {}  # what can be decoded together
+        for number, one in enumerate(coded):
+            alike.setdefault((one.entropy_code, len(one.sections), one.progressive), []).append(number)
+        decoded: dict[int, Int64[np.ndarray, "h w m"]] = {}
+        for numbers in alike.values():
+            decoded |= zip(numbers, self._decode([coded[number] for number in numbers], grid, most), strict=True)
+        return np.stack([decoded[number] for number in range(len(coded))])
+
+    def _decode(self, coded: Sequence[Coded], grid: tuple[int, int], stages: int) -> Int64[np.ndarray, "n h w m"]:
+        """The first `stages` indices, or as many as there are, of images that are coded alike."""
+        code, sections, progressive = coded[0].entropy_code, len(coded[0].sections), coded[0].progressive
+        model = next((known for known in (self.fixed_width, self.entropy_model) if known.code == code), None)
+        if model is None:
+            raise BitstreamError(f"coded with entropy model {code}, but this model's is {self.entropy_model.code}")
+        indices = np.empty((len(coded), *grid, 0), np.int64)
+        if not progressive:
+            return model.decode([one.sections[0] for one in coded], indices, model.stages)[..., :stages]
+        if sections > model.stages:
+            raise BitstreamError(f"has {sections} stages, but its model has {model.stages}: the file is damaged")
+        for stage in range(min(sections, stages)):
+            indices = model.decode([one.sections[stage] for one in coded], indices, stage + 1)
+        return indices
 
     @torch.inference_mode()
     def reconstruct(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
         """The image as the model itself returns it, without a file in between."""
-        return _crop(self.autoencoder(self._prepare(image)).images, *image.shape[:2])
+        return _crop(self.autoencoder(self._prepare(image[None])).images, *image.shape[:2])[0]
 
     @property
     def _device(self) -> torch.device:
         return self.autoencoder.quantizer.codebooks.device
 
-    def _prepare(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 h w"]:
-        """As the network takes it: normalised, its last row and column repeated up to a whole stride."""
-        pixels = torch.tensor(np.ascontiguousarray(image), device=self._device).permute(2, 0, 1).unsqueeze(0)
-        height, width, _ = image.shape
+    def _prepare(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float[Tensor, "n 3 h w"]:
+        """As the network takes them: normalised, their last row and column repeated up to a whole stride."""
+        pixels = torch.tensor(np.ascontiguousarray(images), device=self._device).permute(0, 3, 1, 2)
+        _, height, width, _ = images.shape
         stride = self.autoencoder.stride
         padded = F.pad(normalize(pixels), (0, -width % stride, 0, -height % stride), mode="replicate")
         return padded.contiguous(memory_format=torch.channels_last)
 
-    def _check_model(self, container: Container) -> None:
-        if container.fingerprint != self.fingerprint[:FINGERPRINT_BYTES]:
+    def _check(self, container: Container) -> None:
+        """Refuses what is not this model's, or too large, before any time or memory is spent on it."""
+        expected = self.fingerprints[0 if container.entropy_code else 1][:FINGERPRINT_BYTES]
+        if container.fingerprint != expected:
             raise BitstreamError(
                 f"made with another model: its fingerprint is {container.fingerprint.hex()}, "
-                f"this model's {self.fingerprint[:FINGERPRINT_BYTES].hex()}"
+                f"this model's {expected.hex()}"
             )
-        if container.entropy_code != self.entropy_model.code:
+        pixels = container.width * container.height
+        if pixels > self.max_pixels:
             raise BitstreamError(
-                f"coded with entropy model {container.entropy_code}, but this model's is {self.entropy_model.code}"
+                f"claims {container.width}×{container.height} pixels, more than the limit of {self.max_pixels}: "
+                f"raise it with --max-pixels {pixels} if you trust the file"
             )
 
+    def _check_prefixes(self) -> None:
+        quantizer = self.autoencoder.quantizer
+        if not quantizer.has_prefixes:
+            raise UsageError(f"{type(quantizer).__name__} cannot be decoded from its first stages alone")
 
-def _crop(images: Float[Tensor, "1 3 h w"], height: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
-    return to_pixels(images)[0, :, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
+
+def _encode(model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:
+    if not progressive:
+        return [Coded(model.code, (payload,)) for payload in model.encode(indices)]
+    stages = [model.encode(indices[..., : stage + 1], stage) for stage in range(model.stages)]
+    return [Coded(model.code, sections, True) for sections in zip(*stages, strict=True)]
+
+
+def _crop(images: Float[Tensor, "n 3 h w"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
+    return to_pixels(images)[:, :, :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()

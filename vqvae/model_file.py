@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vqvae.autoencoder import AutoEncoder
-from vqvae.codec import Codec
+from vqvae.codec import MAX_PIXELS, Codec, Fingerprints
 from vqvae.coding import EntropyModel
 from vqvae.config import build
 from vqvae.errors import ModelFileError
@@ -20,6 +20,8 @@ from vqvae.files import atomic_path
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
+TABLES = "entropy."  # what the names of coding tables begin with
+UNIFORM = {"_target_": "vqvae.coding.uniform.Uniform"}
 
 
 class ModelFile(NamedTuple):
@@ -36,13 +38,18 @@ class ModelFile(NamedTuple):
     about: dict[str, Any]
 
     @property
-    def fingerprint(self) -> bytes:
-        """32 bytes that change with anything that decoding depends on."""
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
-        for name, tensor in sorted(self.tensors.items()):
-            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
-        return digest.digest()
+    def fingerprints(self) -> Fingerprints:
+        """32 bytes that change with anything that decoding depends on; and with anything but the coding tables."""
+        weights = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(TABLES)}
+        return Fingerprints(_digest(self.config, self.tensors), _digest({**self.config, "entropy": UNIFORM}, weights))
+
+
+def _digest(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.digest()
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -89,7 +96,7 @@ def read_model(path: Path) -> ModelFile:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such model file") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from None
     if not isinstance(header, dict) or not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{path}: a safetensors file, but not a model of this program")
@@ -98,8 +105,12 @@ def read_model(path: Path) -> ModelFile:
     return ModelFile(header["config"], tensors, header.get("about") or {})
 
 
-def load_codec(path: Path) -> Codec:
+def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
     """The codec of a model file.
+
+    Args:
+        path: the file.
+        max_pixels: compressed files that claim larger images are refused.
 
     Raises:
         ModelFileError: the file is not there, damaged, or not one of ours.
@@ -112,10 +123,11 @@ def load_codec(path: Path) -> Codec:
             parts = _parts(autoencoder, entropy_model)
         floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
         parts.load_state_dict(floats, assign=True)
+        entropy_model.check()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
-    return Codec(autoencoder, entropy_model, model.fingerprint)
+    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels)
 
 
 def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:

@@ -203,7 +203,7 @@ def test_info_tells_size_and_model_in_words_and_in_json(vqvae, photo_file, tiny_
     facts = json.loads(vqvae("info", compressed, "--json").output)
     assert (facts["width"], facts["height"], facts["model"]) == (53, 37, "tiny")
     assert facts["bytes"] == compressed.stat().st_size == facts["payload_bytes"] + 12
-    assert facts["model_fingerprint"] == tiny_codec.fingerprint.hex()[:6]
+    assert facts["model_fingerprint"] == tiny_codec.fingerprints.whole.hex()[:6]
     assert "width: 53" in vqvae("info", compressed).output
 
 
@@ -214,7 +214,7 @@ def test_info_of_a_damaged_file_is_an_error_with_its_name(vqvae, photo_file):
 
 def test_models_lists_the_shipped_ones_with_their_figures(vqvae, tiny_codec):
     output = vqvae("models").output
-    assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.fingerprint.hex()[:6] in output
+    assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.fingerprints.whole.hex()[:6] in output
 
 
 def test_an_unknown_device_is_one_line(vqvae, photo_file):

@@ -8,19 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqvae.coding import Container, pack, unpack
-from vqvae.coding.container import LARGEST_SIDE
+from vqvae.coding.sizes import LARGEST
 from vqvae.errors import BitstreamError
 
-EXAMPLE = Container(width=32, height=300, entropy_code=0, fingerprint=b"\x01\x02\x03", payload=b"payload")
+EXAMPLE = Container(width=32, height=300, entropy_code=0, fingerprint=b"\x01\x02\x03", sections=(b"payload",))
 
 containers = st.builds(
     Container,
-    width=st.integers(1, LARGEST_SIDE),
-    height=st.integers(1, LARGEST_SIDE),
-    entropy_code=st.integers(0, 15),
+    width=st.integers(1, LARGEST),
+    height=st.integers(1, LARGEST),
+    entropy_code=st.integers(0, 7),
     fingerprint=st.binary(min_size=3, max_size=3),
-    payload=st.binary(max_size=50),
+    sections=st.tuples(st.binary(max_size=50)),
+) | st.builds(
+    Container,
+    width=st.integers(1, LARGEST),
+    height=st.integers(1, LARGEST),
+    entropy_code=st.integers(0, 7),
+    fingerprint=st.binary(min_size=3, max_size=3),
+    sections=st.lists(st.binary(max_size=50), min_size=1, max_size=5).map(tuple),
+    progressive=st.just(True),
 )
+PROGRESSIVE = EXAMPLE._replace(sections=(b"one", b"", b"three"), progressive=True)
 
 
 def sealed(body: bytes) -> bytes:
@@ -28,7 +37,7 @@ def sealed(body: bytes) -> bytes:
 
 
 def test_the_bytes_are_those_of_the_format_description():
-    body = b"VQ" + b"\x10" + b"\x20" + b"\xac\x02" + b"\x01\x02\x03" + b"payload"
+    body = b"VQ" + b"\x20" + b"\x20" + b"\xac\x02" + b"\x01\x02\x03" + b"payload"
     assert pack(EXAMPLE) == sealed(body)
 
 
@@ -38,11 +47,12 @@ def test_a_container_comes_back_as_it_was(container):
 
 
 def test_a_small_image_takes_twelve_bytes_besides_its_payload():
-    assert len(pack(Container(32, 32, 0, b"abc", b""))) == 12
+    assert len(pack(Container(32, 32, 0, b"abc", (b"",)))) == 12
 
 
-def test_every_flipped_bit_is_noticed():
-    data = pack(EXAMPLE)
+@pytest.mark.parametrize("example", [EXAMPLE, PROGRESSIVE])
+def test_every_flipped_bit_is_noticed(example):
+    data = pack(example)
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -59,7 +69,7 @@ def test_every_truncation_is_noticed():
 
 @given(st.binary(max_size=60))
 def test_anything_else_is_refused_and_never_crashes(data):
-    for foreign in (data, b"VQ" + data, b"VQ\x10" + data, sealed(b"VQ\x10" + data)):
+    for foreign in (data, b"VQ" + data, b"VQ\x20" + data, sealed(b"VQ\x20" + data), sealed(b"VQ\x28" + data)):
         with suppress(BitstreamError):
             assert pack(unpack(foreign)) == foreign
 
@@ -70,11 +80,11 @@ def test_anything_else_is_refused_and_never_crashes(data):
         (b"\x89PNG\r\n", "not a .vqz file"),
         (b"", "not a .vqz file"),
         (b"VQ\x10", "ends within its header"),
-        (sealed(b"VQ\x20\x20\x20abc"), "version 2"),
-        (sealed(b"VQ\x10\x20"), "no valid image size"),
-        (sealed(b"VQ\x10\x00\x20abc"), "no valid image size"),
-        (sealed(b"VQ\x10\xa0\x00\x20abc"), "no valid image size"),
-        (sealed(b"VQ\x10\xff\xff\xff\xff\x01\x20abc"), "no valid image size"),
+        (sealed(b"VQ\x30\x20\x20abc"), "version 3"),
+        (sealed(b"VQ\x10\x20"), "no valid size"),
+        (sealed(b"VQ\x10\x00\x20abc"), "no valid size"),
+        (sealed(b"VQ\x10\xa0\x00\x20abc"), "no valid size"),
+        (sealed(b"VQ\x10\xff\xff\xff\xff\x01\x20abc"), "no valid size"),
         (sealed(b"VQ\x10\x20\x20ab"), "ends within its header"),
         (pack(EXAMPLE)[:-1], "truncated or corrupt"),
     ],
@@ -84,7 +94,44 @@ def test_the_error_says_which_kind_of_damage_it_is(data, reason):
         unpack(data)
 
 
-@pytest.mark.parametrize("side", [0, LARGEST_SIDE + 1])
+@pytest.mark.parametrize("side", [0, LARGEST + 1])
 def test_a_size_that_the_header_cannot_hold_is_refused(side):
     with pytest.raises(ValueError, match=str(side)):
         pack(EXAMPLE._replace(width=side))
+
+
+def test_files_of_version_one_are_those_of_version_two_without_what_came_with_it():
+    body = b"VQ" + b"\x10" + b"\x20" + b"\xac\x02" + b"\x01\x02\x03" + b"payload"
+    assert unpack(sealed(body)) == EXAMPLE
+    assert unpack(sealed(body[:2] + b"\x18" + body[3:])) == EXAMPLE._replace(entropy_code=8)  # no flag then
+
+
+def test_a_progressive_file_has_a_length_and_a_checksum_for_each_section():
+    data = b"VQ" + b"\x28" + b"\x20" + b"\xac\x02" + b"\x01\x02\x03"
+    for section in (b"\x03one", b"\x00", b"\x05three"):
+        data = sealed(data + section)
+    assert pack(PROGRESSIVE) == data
+
+
+def test_a_progressive_file_can_be_cut_after_any_section_and_nowhere_else():
+    data = pack(PROGRESSIVE)
+    ends = {9 + 8: 1, 9 + 8 + 5: 2, len(data): 3}
+    for length in range(len(data) + 1):
+        if length in ends:
+            assert unpack(data[:length]).sections == PROGRESSIVE.sections[: ends[length]]
+        else:
+            with pytest.raises(BitstreamError):
+                unpack(data[:length])
+
+
+def test_damage_after_the_sections_that_are_wanted_does_not_matter():
+    data = bytearray(pack(PROGRESSIVE))
+    data[-6] ^= 1
+    with pytest.raises(BitstreamError, match="in stage 3: --stages 2 decodes what is whole"):
+        unpack(bytes(data))
+    assert unpack(bytes(data), stages=2).sections == PROGRESSIVE.sections[:2]
+
+
+def test_very_many_sections_are_read_in_one_pass():
+    data = pack(PROGRESSIVE._replace(sections=(b"",) * 20_000))
+    assert len(unpack(data).sections) == 20_000

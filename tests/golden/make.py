@@ -1,44 +1,82 @@
 """Writes golden files of the present version: python -m tests.golden.make. Files of earlier versions stay as they are.
 
-For each quantiser a model with random weights, one file, the indices in it, and the image that it decodes to.
+For each quantiser a model with random weights and a fitted context model, and for one a histogram; with each, a file,
+the indices in it, and the image that it decodes to; with those that can be cut, a progressive file as well.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder
+from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
+from vqvae.codec import Codec
 from vqvae.coding import unpack
 from vqvae.coding.container import VERSION
-from vqvae.model_file import build_entropy_model, load_codec, save_model
+from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.training.entropy import indices_of
 
 FOLDER = Path(__file__).parent
+CONTEXT = {
+    "_target_": "vqvae.coding.context.Context",
+    "dim": 8,
+    "hidden": [16, 8],
+    "steps": 300,
+    "batch": 256,
+    "learning_rate": 0.01,
+}
+HISTOGRAM = {"_target_": "vqvae.coding.histogram.Histogram"}
+RVQ = {"_target_": "vqvae.quantizers.residual.ResidualVQ", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
+AVQ = {"_target_": "vqvae.quantizers.additive.AdditiveVQ", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4}
 CONFIGS = {
-    "vq": {"_target_": "vqvae.quantizers.vq.VQ", "dim": 8, "codebook_bits": 7},
-    "rvq": {"_target_": "vqvae.quantizers.residual.ResidualVQ", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4},
-    "pvq": {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 8, "stages": 2, "codebook_bits": 5},
-    "avq": {"_target_": "vqvae.quantizers.additive.AdditiveVQ", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4},
+    "vq": ({"_target_": "vqvae.quantizers.vq.VQ", "dim": 8, "codebook_bits": 7}, CONTEXT),
+    "rvq": (RVQ, CONTEXT),
+    "pvq": ({"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 8, "stages": 2, "codebook_bits": 5}, CONTEXT),
+    "avq": ({**AVQ, "refinements": 0}, CONTEXT),
+    "rvq-histogram": (RVQ, HISTOGRAM),
 }
 
 
 def main() -> None:
     y, x = np.mgrid[0:21, 0:38]
-    picture = np.stack([6 * x, 12 * y, 128 + 100 * np.sign(x - y)], axis=-1).clip(0, 255).astype(np.uint8)
-    for name, quantizer in CONFIGS.items():
-        torch.manual_seed(0)
+    waves = 20 * np.sin(x * y / 9)
+    picture = (
+        np.stack([6 * x + waves, 12 * y - waves, 128 + 100 * np.sign(x - y)], axis=-1).clip(0, 255).astype(np.uint8)
+    )
+    for name, (quantizer, entropy) in CONFIGS.items():
         stem = f"v{VERSION}-{name}"
-        config = {**TINY_MODEL, "quantizer": quantizer}
-        autoencoder = AutoEncoder.from_config(config)
-        entropy_model = build_entropy_model(config["entropy"], autoencoder)
-        save_model(FOLDER / f"{stem}.safetensors", config, autoencoder, entropy_model, {})
-        codec = load_codec(FOLDER / f"{stem}.safetensors")
-        data = codec.compress(picture)
-        (FOLDER / f"{stem}.vqz").write_bytes(data)
-        np.save(FOLDER / f"{stem}.npy", codec.entropy_model.decode(unpack(data).payload, 6, 10).astype(np.uint8))
-        Image.fromarray(codec.decompress(data)).save(FOLDER / f"{stem}.png")
+        codec = make_codec({**TINY_MODEL, "quantizer": quantizer, "entropy": entropy}, FOLDER / f"{stem}.safetensors")
+        write(codec, picture, stem, progressive=False)
+        if codec.autoencoder.quantizer.has_prefixes:
+            write(codec, picture, f"{stem}-progressive", progressive=True)
+
+
+def make_codec(config: dict[str, Any], path: Path) -> Codec:
+    torch.manual_seed(0)
+    autoencoder = AutoEncoder.from_config(config)
+    smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 4, 4) * 255, scale_factor=8, mode="bicubic")
+    images = (smooth + 20 * torch.randn_like(smooth)).clamp(0, 255).byte()
+    with torch.no_grad():
+        autoencoder.quantizer.fit(to_vectors(autoencoder.encoder(normalize(images))))
+    round_to_half(autoencoder)
+    indices = indices_of(autoencoder, [images])
+    entropy_model = build_entropy_model(config["entropy"], autoencoder)
+    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    save_model(path, config, autoencoder, entropy_model, {})
+    return load_codec(path)
+
+
+def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool) -> None:
+    data = codec.compress(picture, progressive)
+    container = unpack(data)
+    assert container.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
+    (FOLDER / f"{stem}.vqz").write_bytes(data)
+    indices = codec.autoencoder.encode(codec._prepare(picture[None]))[0]
+    np.save(FOLDER / f"{stem}.npy", indices.numpy().astype(np.uint8))
+    Image.fromarray(codec.decompress(data)).save(FOLDER / f"{stem}.png")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
-"""Files written by earlier versions, which every later one must still decode."""
+"""Files written by earlier versions, which every later one must still decode, to the bit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from vqvae.codec import Codec, Coded
 from vqvae.coding import unpack
+from vqvae.coding.context_network import PlainNetwork
 from vqvae.errors import BitstreamError
 from vqvae.images import read_image
 from vqvae.model_file import load_codec
 
 FOLDER = Path(__file__).parent
 FILES = sorted(path.stem for path in FOLDER.glob("*.vqz"))
+HEIGHT, WIDTH = 21, 38
 
 
 @pytest.fixture(params=FILES)
@@ -20,32 +25,74 @@ def stem(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_there_are_golden_files_of_every_version_and_quantiser():
-    assert {f"v1-{name}" for name in ("vq", "rvq", "pvq", "avq")} <= set(FILES)
+def codec_of(stem: str) -> Codec:
+    return load_codec(FOLDER / f"{stem.removesuffix('-progressive')}.safetensors")
 
 
-def test_the_indices_are_exactly_those_that_were_written(stem):
-    codec = load_codec(FOLDER / f"{stem}.safetensors")
+def coded(stem: str) -> Coded:
     container = unpack((FOLDER / f"{stem}.vqz").read_bytes())
-    indices = codec.entropy_model.decode(container.payload, 6, 10)
+    return Coded(container.entropy_code, container.sections, container.progressive)
+
+
+@contextmanager
+def setting(threads: int = 1, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    before = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_default_dtype(before[1])
+
+
+def test_there_are_golden_files_of_every_version_quantiser_and_entropy_model():
+    names = {f"v{version}-{name}" for version in (1, 2) for name in ("vq", "rvq", "pvq", "avq")}
+    names |= {"v2-rvq-histogram", "v2-rvq-progressive", "v2-avq-progressive", "v2-rvq-histogram-progressive"}
+    assert names <= set(FILES)
+    assert {coded(stem).entropy_code for stem in FILES} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_indices_are_exactly_those_that_were_written(stem, threads, dtype):
+    with setting(threads, dtype):
+        indices = codec_of(stem).decode_indices([coded(stem)], HEIGHT, WIDTH)[0]
     assert np.array_equal(indices, np.load(FOLDER / f"{stem}.npy"))
+
+
+def test_the_indices_are_the_same_without_compiled_code(stem):
+    codec = codec_of(stem)
+    tables = {name: table.numpy() for name, table in codec.entropy_model.named_buffers()}
+    if "embedding" in tables:
+        codec.entropy_model._network = PlainNetwork(tables)
+    indices = codec.decode_indices([coded(stem)], HEIGHT, WIDTH)[0]
+    assert np.array_equal(indices, np.load(FOLDER / f"{stem}.npy"))
+
+
+def test_the_indices_are_the_same_in_batches_of_any_size_and_order(stem):
+    """Among images of the same size that are something else, wherever the golden one stands."""
+    codec = codec_of(stem)
+    draws = np.random.default_rng(0)
+    others = codec.encode(draws.integers(256, size=(6, HEIGHT, WIDTH, 3), dtype=np.uint8), coded(stem).progressive)
+    golden = np.load(FOLDER / f"{stem}.npy")
+    for size in (1, 2, 5, 7):
+        place = int(draws.integers(size))
+        batch = [*others[:place], coded(stem), *others[place : size - 1]]
+        assert np.array_equal(codec.decode_indices(batch, HEIGHT, WIDTH)[place], golden)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_image_is_the_same_but_for_the_last_level(stem, threads):
     """Another machine may round the network's floats differently, never by more than one level of 255."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        decoded = load_codec(FOLDER / f"{stem}.safetensors").decompress((FOLDER / f"{stem}.vqz").read_bytes())
-    finally:
-        torch.set_num_threads(before)
+    with setting(threads):
+        decoded = codec_of(stem).decompress((FOLDER / f"{stem}.vqz").read_bytes())
     difference = np.abs(decoded.astype(int) - read_image(FOLDER / f"{stem}.png"))
     assert difference.max() <= 1 and difference.mean() < 0.01
 
 
 def test_every_flipped_bit_of_a_file_is_noticed(stem):
-    codec = load_codec(FOLDER / f"{stem}.safetensors")
+    codec = codec_of(stem)
     data = (FOLDER / f"{stem}.vqz").read_bytes()
     for bit in range(8 * len(data)):
         damaged = bytearray(data)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,11 +29,22 @@ Output = Annotated[
 Model = Annotated[str | None, typer.Option(help="A shipped model's name or a model file.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
+Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
+MaxPixels = Annotated[
+    int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
+]
 
 
 @app.command()
 def encode(
-    inputs: Inputs, output: Output = None, model: Model = None, force: Force = False, device: Device = "cpu"
+    inputs: Inputs,
+    output: Output = None,
+    model: Model = None,
+    force: Force = False,
+    progressive: Annotated[
+        bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
+    ] = False,
+    device: Device = "cpu",
 ) -> None:
     """Compress images to .vqz files, beside the inputs unless -o says where."""
     from vqvae.cli.jobs import Job, plan, run
@@ -43,7 +55,7 @@ def encode(
 
     def work(job: Job) -> str:
         image = read_image(job.source)
-        data = codec.compress(image)
+        data = codec.compress(image, progressive)
         with atomic_path(job.target) as temporary:
             temporary.write_bytes(data)
         return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / image[..., 0].size:.3f} bpp"
@@ -58,6 +70,8 @@ def decode(
     model: Model = None,
     force: Force = False,
     format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
+    stages: Stages = None,
+    max_pixels: MaxPixels = None,
     device: Device = "cpu",
 ) -> None:
     """Decompress .vqz files to images, beside the inputs unless -o says where.
@@ -69,26 +83,30 @@ def decode(
     from vqvae.images import check_writable_format, write_image
     from vqvae.pretrained import find_model_of
 
-    given = _load(model, device) if model else None
-    loaded: dict[bytes, Codec] = {}
+    @cache
+    def codec_at(path: Path) -> "Codec":
+        return _load(str(path), device, max_pixels)
 
-    def codec_of(data: bytes) -> "Codec":
-        if given:
-            return given
-        fingerprint = unpack(data).fingerprint
-        if fingerprint not in loaded:
-            loaded[fingerprint] = _load(str(find_model_of(fingerprint)), device)
-        return loaded[fingerprint]
+    @cache
+    def codec_of(fingerprint: bytes) -> "Codec":
+        return given or codec_at(find_model_of(fingerprint))
+
+    given = _load(model, device, max_pixels) if model else None
 
     def work(job: Job) -> str:
         check_writable_format(job.target)
         data = job.source.read_bytes()
         try:
-            image = codec_of(data).decompress(data)
+            container = unpack(data, stages)
+            codec = codec_of(container.fingerprint)
+            image = codec.decompress(data, stages)
         except VqvaeError as error:
             raise type(error)(f"{job.source}: {error}") from None
         write_image(image, job.target)
-        return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}"
+        all_stages = codec.entropy_model.stages
+        used = min(stages or all_stages, len(container.sections) if container.progressive else all_stages)
+        part = f", {used} of {all_stages} stages" if used < all_stages else ""
+        return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}{part}"
 
     _exit(run(plan(inputs, output, {".vqz"}, f".{format.lstrip('.')}"), work, force))
 
@@ -142,11 +160,12 @@ def main() -> None:
         sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
-def _load(model: str | None, device: str) -> "Codec":
+def _load(model: str | None, device: str, max_pixels: int | None = None) -> "Codec":
+    from vqvae.codec import MAX_PIXELS
     from vqvae.model_file import load_codec
     from vqvae.pretrained import DEFAULT, find_model
 
-    codec = load_codec(find_model(model or DEFAULT))
+    codec = load_codec(find_model(model or DEFAULT), max_pixels or MAX_PIXELS)
     try:
         return codec.to(device)
     except (RuntimeError, AssertionError) as error:

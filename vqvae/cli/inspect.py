@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from vqvae.cli.tables import print_table
-from vqvae.coding import unpack
-from vqvae.coding.container import FINGERPRINT_BYTES, VERSION
+from vqvae.coding import Context, Histogram, Uniform, unpack
+from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, ModelFileError
 from vqvae.model_file import load_codec, read_model
 from vqvae.pretrained import find_model_of, shipped_models
+
+ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -29,16 +31,17 @@ def describe_file(path: Path) -> dict[str, Any]:
     pixels = container.width * container.height
     return {
         "file": str(path),
-        "version": VERSION,
+        "version": data[2] >> 4,
         "width": container.width,
         "height": container.height,
         "model": model,
         "model_fingerprint": container.fingerprint.hex(),
-        "entropy_model": container.entropy_code,
+        "entropy_model": ENTROPY_MODELS.get(container.entropy_code, str(container.entropy_code)),
         "bytes": len(data),
-        "payload_bytes": len(container.payload),
+        "stages": len(container.sections) if container.progressive else "all",
+        "payload_bytes": container.payload_bytes,
         "bpp": 8 * len(data) / pixels,
-        "payload_bpp": 8 * len(container.payload) / pixels,
+        "payload_bpp": 8 * container.payload_bytes / pixels,
     }
 
 
@@ -57,7 +60,7 @@ def print_models() -> None:
                 f"{reached:.2f} dB" if reached else "-",
                 f"{sum(p.numel() for p in autoencoder.parameters()):,}",
                 f"{path.stat().st_size / 1e6:.2f} MB",
-                model.fingerprint.hex()[: 2 * FINGERPRINT_BYTES],
+                model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
             )
         )
     print_table(("model", "quantiser", "bpp", "test PSNR", "parameters", "size", "fingerprint"), rows)

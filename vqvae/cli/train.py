@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, Trainer, seed_everything
+from rich.progress import track
 
 from vqvae.autoencoder import AutoEncoder
 from vqvae.cli.showcase import show
+from vqvae.coding import EntropyModel
 from vqvae.errors import VqvaeError
-from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.model_file import build_entropy_model, load_codec, read_model, round_to_half, save_model
+from vqvae.pretrained import find_model
 from vqvae.training import ImageCompression
+from vqvae.training.entropy import indices_of, payload_bpp
 
 
 def config_dir() -> str:
@@ -57,6 +62,8 @@ def train(cfg: DictConfig) -> None:
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = AutoEncoder.from_config(config)
     autoencoder.quantizer.use(instantiate(cfg.estimator))
+    if cfg.weights:
+        load_weights(autoencoder, cfg.weights)
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
     data: LightningDataModule = instantiate(cfg.data)
     module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))
@@ -68,23 +75,50 @@ def train(cfg: DictConfig) -> None:
     )
     if cfg.resume and not Path(cfg.resume).is_file():
         raise VqvaeError(f"resume={cfg.resume}: no such checkpoint")
-    trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+    if cfg.trainer.max_steps:
+        trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
 
     round_to_half(autoencoder)
     reached = trainer.test(module, data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
+    bpp = fit_entropy_model(entropy_model, autoencoder, data, cfg.seed)
     path = output / f"{cfg.name}.safetensors"
     about = {
         "training": _without_paths(OmegaConf.to_container(OmegaConf.masked_copy(cfg, RECORDED), resolve=True)),
         "steps": trainer.global_step,
-        "test": {"psnr_dataset": reached["test/psnr"], "ssim": reached["test/ssim"]},
+        "test": {"psnr_dataset": reached["test/psnr"], "ssim": reached["test/ssim"], "payload_bpp": bpp},
     }
+    if cfg.weights:
+        about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     save_model(path, config, autoencoder, entropy_model, about)
     print(f"model: {path}")
     psnr, ssim = reached["test/psnr"], reached["test/ssim"]
-    print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {autoencoder.bits_per_pixel:.3f} bpp")
+    print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {bpp:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})")
     show(load_codec(path), cfg.showcase, output)
+
+
+def load_weights(autoencoder: AutoEncoder, name: str) -> None:
+    """Starts from the weights of a model file or a shipped model.
+
+    Raises:
+        VqvaeError: they are those of another network.
+    """
+    weights = load_codec(find_model(name)).autoencoder.state_dict()
+    try:
+        autoencoder.load_state_dict({**autoencoder.state_dict(), **weights})
+    except RuntimeError:
+        raise VqvaeError(f"weights={name}: these are not weights of the network and quantiser that are set") from None
+
+
+def fit_entropy_model(
+    entropy_model: EntropyModel, autoencoder: AutoEncoder, data: LightningDataModule, seed: int
+) -> float:
+    """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
+    indices = indices_of(autoencoder, track(data.train_dataloader(), "indices", transient=True))
+    entropy_model.fit(indices, autoencoder.quantizer.parts().cpu(), partial(track, description="entropy model"))
+    return payload_bpp(entropy_model, indices_of(autoencoder, data.test_dataloader()), autoencoder.stride)
 
 
 def _without_paths(config: Any) -> Any:

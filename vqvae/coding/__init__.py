@@ -2,6 +2,8 @@
 
 from vqvae.coding.base import EntropyModel
 from vqvae.coding.container import Container, pack, unpack
+from vqvae.coding.context import Context
+from vqvae.coding.histogram import Histogram
 from vqvae.coding.uniform import Uniform
 
-__all__ = ["Container", "EntropyModel", "Uniform", "pack", "unpack"]
+__all__ = ["Container", "Context", "EntropyModel", "Histogram", "Uniform", "pack", "unpack"]

@@ -1,15 +1,21 @@
-"""The contract of entropy models: how indices become a payload, and how many bits that takes."""
+"""The contract of entropy models: how indices become payloads, and how many bits that takes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Int64
-from torch import nn
+from jaxtyping import Float, Int64, Integer
+from torch import Tensor, nn
+
+Track = Callable[[Sequence[int]], Iterable[int]]
 
 
 class EntropyModel(nn.Module, ABC):
-    """Turns the indices of one image into bytes and back, exactly.
+    """Turns the indices of images into bytes and back, exactly.
+
+    What is coded is a section: the stages of one image from `known` on, where a reader has the stages before already. A
+    whole image is one section with `known` = 0; a progressive file has a section for each stage.
 
     A model may keep integer tables, as buffers, and nothing else: they are stored with the weights and never rebuilt
     by the reader, because two machines may round the same float computation differently, and one wrong table entry
@@ -21,30 +27,44 @@ class EntropyModel(nn.Module, ABC):
     """
 
     code: ClassVar[int]
-    """What stands for this kind of model in a file, 0 to 15."""
+    """What stands for this kind of model in a file, 0 to 7."""
 
     def __init__(self, stages: int, index_bits: int):
         super().__init__()
         self.stages = stages
         self.index_bits = index_bits
 
-    @abstractmethod
-    def bits(self, indices: Int64[np.ndarray, "h w M"]) -> float:
-        """The information in the indices under this model, in bits; the payload has that many, rounded up to bytes."""
-
-    @abstractmethod
-    def encode(self, indices: Int64[np.ndarray, "h w M"]) -> bytes:
-        """The payload for the indices."""
-
-    @abstractmethod
-    def decode(self, payload: bytes, height: int, width: int) -> Int64[np.ndarray, "h w M"]:
-        """The indices of a payload.
+    def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
+        """Learns the tables. A model without tables has nothing to learn.
 
         Args:
-            payload: what `encode` returned.
-            height: of the grid, in vectors.
-            width: of the grid, in vectors.
+            indices: of images like those to come.
+            parts: what each index adds to a vector's value.
+            track: goes through the steps of the training, and may show how far it is.
+        """
+
+    def check(self) -> None:
+        """Raises ValueError where the tables, which may come from a foreign file, hold what none can hold."""
+
+    @abstractmethod
+    def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
+        """The information in each image's stages from `known` on under this model, in bits."""
+
+    @abstractmethod
+    def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
+        """A payload for each image: its stages from `known` on."""
+
+    @abstractmethod
+    def decode(
+        self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
+    ) -> Int64[np.ndarray, "n h w m"]:
+        """The first `stages` indices of every vector.
+
+        Args:
+            payloads: what `encode` returned for each of n images of one size.
+            known: the indices of the stages before; none, but the size of the grid, for a whole image.
+            stages: how many stages there are when these payloads are decoded.
 
         Raises:
-            BitstreamError: the payload is not one for a grid of this size.
+            BitstreamError: a payload is not one for a grid of this size.
         """

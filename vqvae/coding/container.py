@@ -3,13 +3,15 @@
 import zlib
 from typing import NamedTuple
 
+from vqvae.coding.sizes import LARGEST, pack_size, unpack_size
 from vqvae.errors import BitstreamError
 
 MAGIC = b"VQ"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+PROGRESSIVE = 8  # among the low four bits of the byte that holds the version
 FINGERPRINT_BYTES = 3
 CHECKSUM_BYTES = 4
-LARGEST_SIDE = 2**28 - 1  # what four bytes of a size hold
 
 
 class Container(NamedTuple):
@@ -17,71 +19,97 @@ class Container(NamedTuple):
 
     Attributes:
         width, height: of the image, in pixels.
-        entropy_code: the kind of entropy model that made the payload, 0 to 15.
+        entropy_code: the kind of entropy model that made the sections, 0 to 7.
         fingerprint: first bytes of the model's fingerprint.
-        payload: the coded indices.
+        sections: the coded indices; several, one for each stage, in a progressive file.
+        progressive: whether there is a section for each stage.
     """
 
     width: int
     height: int
     entropy_code: int
     fingerprint: bytes
-    payload: bytes
+    sections: tuple[bytes, ...]
+    progressive: bool = False
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the coded indices alone."""
+        return sum(map(len, self.sections))
 
 
 def pack(container: Container) -> bytes:
     """The file's bytes."""
-    width, height, entropy_code, fingerprint, payload = container
-    for name, side in {"width": width, "height": height}.items():
-        if not 1 <= side <= LARGEST_SIDE:
-            raise ValueError(f"the image's {name} is {side} pixels, but must be from 1 to {LARGEST_SIDE}")
-    kind = bytes([VERSION << 4 | entropy_code])
-    body = MAGIC + kind + _pack_size(width) + _pack_size(height) + fingerprint[:FINGERPRINT_BYTES] + payload
-    return body + zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "big")
+    for name, side in {"width": container.width, "height": container.height}.items():
+        if not 1 <= side <= LARGEST:
+            raise ValueError(f"the image's {name} is {side} pixels, but must be from 1 to {LARGEST}")
+    kind = VERSION << 4 | PROGRESSIVE * container.progressive | container.entropy_code
+    header = MAGIC + bytes([kind]) + pack_size(container.width) + pack_size(container.height)
+    parts = [header + container.fingerprint[:FINGERPRINT_BYTES]]
+    checksum = zlib.crc32(parts[0])
+    for section in container.sections:
+        part = (pack_size(len(section)) if container.progressive else b"") + section
+        checksum = zlib.crc32(part, checksum)
+        end = checksum.to_bytes(CHECKSUM_BYTES, "big")
+        checksum = zlib.crc32(end, checksum)
+        parts += [part, end]
+    return b"".join(parts)
 
 
-def unpack(data: bytes) -> Container:
+def unpack(data: bytes, stages: int | None = None) -> Container:
     """Reads a file's bytes.
+
+    Args:
+        data: the bytes. A progressive file may have been cut after any of its sections.
+        stages: read so many sections of a progressive file and do not look at the rest.
 
     Raises:
         BitstreamError: the file is foreign, of another version, truncated or corrupt.
     """
     if not data.startswith(MAGIC):
         raise BitstreamError("not a .vqz file: it does not begin with 'VQ'")
-    body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
-    if len(body) <= len(MAGIC):
+    if len(data) <= len(MAGIC) + CHECKSUM_BYTES:
         raise BitstreamError("truncated: the file ends within its header")
-    version, entropy_code = divmod(body[len(MAGIC)], 16)
-    if version != VERSION:
-        raise BitstreamError(f"written in version {version} of the format, but this program reads version {VERSION}")
-    if zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "big") != checksum:
+    version, kind = divmod(data[len(MAGIC)], 16)
+    if version not in READABLE:
+        raise BitstreamError(f"written in version {version} of the format, but this program reads up to {VERSION}")
+    progressive = version > 1 and kind >= PROGRESSIVE
+    body = data if progressive else data[:-CHECKSUM_BYTES]
+    if not progressive and data[-CHECKSUM_BYTES:] != _checksum(body):
         raise BitstreamError("truncated or corrupt: the checksum does not match")
-    width, position = _unpack_size(body, len(MAGIC) + 1)
-    height, position = _unpack_size(body, position)
-    payload_start = position + FINGERPRINT_BYTES
-    if payload_start > len(body):
+    width, position = unpack_size(body, len(MAGIC) + 1, least=1)
+    height, position = unpack_size(body, position, least=1)
+    start = position + FINGERPRINT_BYTES
+    if start > len(body):
         raise BitstreamError("truncated: the file ends within its header")
-    return Container(width, height, entropy_code, body[position:payload_start], body[payload_start:])
+    fingerprint = body[position:start]
+    if progressive:
+        return Container(
+            width, height, kind - PROGRESSIVE, fingerprint, _unpack_sections(body, start, stages), progressive=True
+        )
+    return Container(width, height, kind, fingerprint, (body[start:],))
 
 
-def _pack_size(side: int) -> bytes:
-    """Seven bits a byte, least significant first; the top bit says that more follow (LEB128)."""
-    packed = bytearray()
-    while side >= 128:
-        packed.append(side & 127 | 128)
-        side >>= 7
-    return bytes([*packed, side])
+def _unpack_sections(data: bytes, position: int, stages: int | None) -> tuple[bytes, ...]:
+    sections: list[bytes] = []
+    checksum = zlib.crc32(data[:position])
+    while position < len(data) and (stages is None or len(sections) < stages):
+        try:
+            length, start = unpack_size(data, position)
+            end = start + length
+            checksum = zlib.crc32(data[position:end], checksum)
+            if data[end : end + CHECKSUM_BYTES] != checksum.to_bytes(CHECKSUM_BYTES, "big"):
+                raise BitstreamError("the checksum does not match")
+        except BitstreamError:
+            whole = f"--stages {len(sections)} decodes what is whole" if sections else "no stage is whole"
+            raise BitstreamError(f"truncated or corrupt in stage {len(sections) + 1}: {whole}") from None
+        sections.append(data[start:end])
+        position = end + CHECKSUM_BYTES
+        checksum = zlib.crc32(data[end:position], checksum)
+    if not sections:
+        raise BitstreamError("truncated: the file ends within its header")
+    return tuple(sections)
 
 
-def _unpack_size(data: bytes, position: int) -> tuple[int, int]:
-    side = shift = 0
-    while position < len(data) and shift < 28:
-        byte = data[position]
-        position += 1
-        side |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            if side == 0 or (byte == 0 and shift > 7):
-                break
-            return side, position
-    raise BitstreamError("corrupt: the header holds no valid image size")
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(CHECKSUM_BYTES, "big")

@@ -1,7 +1,9 @@
 """Indices at exactly their bit width."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 
 from vqvae.coding.base import EntropyModel
 from vqvae.errors import BitstreamError
@@ -12,24 +14,38 @@ class Uniform(EntropyModel):
 
     code = 0
 
-    def bits(self, indices: Int64[np.ndarray, "h w M"]) -> float:
-        return float(indices.size * self.index_bits)
+    def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
+        return np.full(len(indices), indices[0, ..., known:].size * self.index_bits, dtype=float)
 
-    def encode(self, indices: Int64[np.ndarray, "h w M"]) -> bytes:
+    def payload_bytes(self, vectors: int, stages: int) -> int:
+        """The length of every payload of so many vectors and stages."""
+        return -(-vectors * stages * self.index_bits // 8)
+
+    def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
         shifts = np.arange(self.index_bits - 1, -1, -1)
-        bits = (indices.reshape(-1, 1) >> shifts & 1).astype(np.uint8)
-        return np.packbits(bits).tobytes()
+        return [
+            np.packbits((image[..., known:].reshape(-1, 1) >> shifts & 1).astype(np.uint8)).tobytes()
+            for image in indices
+        ]
 
-    def decode(self, payload: bytes, height: int, width: int) -> Int64[np.ndarray, "h w M"]:
-        number = height * width * self.stages
-        needed = -(-number * self.index_bits // 8)
+    def decode(
+        self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
+    ) -> Int64[np.ndarray, "n h w m"]:
+        return np.concatenate(
+            [known, np.stack([self._unpack(payload, known.shape, stages) for payload in payloads])], -1
+        )
+
+    def _unpack(self, payload: bytes, shape: tuple[int, ...], stages: int) -> Int64[np.ndarray, "h w m"]:
+        _, height, width, known = shape
+        number = height * width * (stages - known)
+        needed = self.payload_bytes(height * width, stages - known)
         if len(payload) != needed:
             raise BitstreamError(
-                f"the payload has {len(payload)} bytes, but {height}×{width} vectors of {self.stages} indices of "
+                f"the payload has {len(payload)} bytes, but {height}×{width} vectors of {stages - known} indices of "
                 f"{self.index_bits} bits take {needed}: the file is damaged"
             )
         bits = np.unpackbits(np.frombuffer(payload, np.uint8))
         if bits[number * self.index_bits :].any():
             raise BitstreamError("the bits that fill the payload's last byte are not zero: the file is damaged")
-        digits = bits[: number * self.index_bits].reshape(height, width, self.stages, self.index_bits)
+        digits = bits[: number * self.index_bits].reshape(height, width, stages - known, self.index_bits)
         return digits @ (1 << np.arange(self.index_bits - 1, -1, -1, dtype=np.int64))

@@ -29,13 +29,13 @@ def find_model(name: str) -> Path:
 
 
 def find_model_of(fingerprint: bytes) -> Path:
-    """The shipped model whose fingerprint begins like this.
+    """The shipped model one of whose fingerprints begins like this.
 
     Raises:
         ModelFileError: none does.
     """
     for path in shipped_models().values():
-        if read_model(path).fingerprint.startswith(fingerprint):
+        if any(own.startswith(fingerprint) for own in read_model(path).fingerprints):
             return path
     raise ModelFileError(
         f"made with a model that is not shipped (fingerprint {fingerprint.hex()}): name its file with --model"

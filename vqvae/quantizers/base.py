@@ -1,7 +1,7 @@
 """The contract that every quantiser keeps."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -37,6 +37,9 @@ class Quantizer(nn.Module, ABC):
     """
 
     codebooks: Float[nn.Parameter, "M K d"]
+
+    has_prefixes: ClassVar[bool] = False
+    """Whether the first m stages can be decoded alone."""
 
     def __init__(self, dim: int, stages: int, codebook_bits: int, codeword_dim: int | None = None):
         super().__init__()
@@ -88,6 +91,15 @@ class Quantizer(nn.Module, ABC):
             ValueError: the method cannot decode this number of columns.
         """
 
+    @torch.no_grad()
+    def parts(self) -> Float[Tensor, "M K D"]:
+        """What each index adds to a vector's value, compared with index 0 of its codebook."""
+        stages, size, _ = self.codebooks.shape
+        indices = torch.zeros(stages, size, stages, dtype=torch.int64, device=self.codebooks.device)
+        for stage in range(stages):
+            indices[stage, :, stage] = torch.arange(size)
+        return (self.decode(indices.flatten(0, 1)) - self.decode(indices[0, :1])).unflatten(0, (stages, size))
+
     @abstractmethod
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """Sets the codebooks by the method's classic training, in place, without gradients."""
@@ -119,13 +131,8 @@ class Quantizer(nn.Module, ABC):
         if x.shape[-1] != self.dim:
             raise ValueError(f"vectors have dimension {x.shape[-1]}, but this {type(self).__name__} has dim={self.dim}")
 
-    def _check_stages(self, indices: Tensor, prefix: bool) -> None:
+    def _check_stages(self, indices: Tensor) -> None:
         given, needed = indices.shape[-1], self.stages
-        if prefix and not 1 <= given <= needed:
-            raise ValueError(
-                f"indices have {given} columns, but {type(self).__name__} decodes from 1 to {needed} stages"
-            )
-        if not prefix and given != needed:
-            raise ValueError(
-                f"indices have {given} columns, but {type(self).__name__} decodes only all {needed} at once"
-            )
+        if not (1 if self.has_prefixes else needed) <= given <= needed:
+            stages = f"from 1 to {needed} stages" if self.has_prefixes else f"only all {needed} at once"
+            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes {stages}")

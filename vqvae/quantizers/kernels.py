@@ -8,16 +8,15 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from inspect import unwrap
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vqvae.compiled import compiled, inlined
 from vqvae.quantizers.beam_search import UNUSED
 
 BLOCK = 128
@@ -71,19 +70,7 @@ def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "vqvae-search")
 
 
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    plain = unwrap(function)  # from what a type checker may have put around it
-    try:
-        return numba.njit(nogil=True, cache=True)(plain)
-    except RuntimeError:  # there is no folder that a cache could be written to
-        return numba.njit(nogil=True)(plain)
-
-
-def _inline(function: Callable[..., Any]) -> Callable[..., Any]:
-    return numba.njit(inline="always")(unwrap(function))
-
-
-@_inline
+@inlined
 def _add_up(total, base, single, pair, paths, parent, i, m, b):  # type: ignore[no-untyped-def]
     """The costs of a path with each codeword of block b of codebook m added."""
     # By index, not by slice: Numba counts references to slices
@@ -96,7 +83,7 @@ def _add_up(total, base, single, pair, paths, parent, i, m, b):  # type: ignore[
                 total[t] += pair[j, k, m, b, t]
 
 
-@_inline
+@inlined
 def _any_below(costs, limit):  # type: ignore[no-untyped-def]
     hits = 0
     for t in range(costs.shape[0]):
@@ -104,7 +91,7 @@ def _any_below(costs, limit):  # type: ignore[no-untyped-def]
     return hits
 
 
-@_compile
+@compiled
 def _find_least(costs, least):  # type: ignore[no-untyped-def]
     stages, size, number = costs.shape
     best, at = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
@@ -123,7 +110,7 @@ def _find_least(costs, least):  # type: ignore[no-untyped-def]
                 least[first + t, m] = at[t]
 
 
-@_compile
+@compiled
 def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[no-untyped-def]
     """Puts a candidate where it belongs in the sorted list, from `place` down."""
     while place > 0 and costs[place - 1] > cost:
@@ -132,7 +119,7 @@ def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[n
     costs[place], steps[place], numbers[place] = cost, step, number
 
 
-@_compile
+@compiled
 def _offer(costs, steps, numbers, filled, keep, cost, step, number, ordered):  # type: ignore[no-untyped-def]
     """Takes a candidate into the list, if it is not there already for less; returns how many the list holds."""
     same = filled if ordered else 0  # in order, no set comes twice
@@ -147,7 +134,7 @@ def _offer(costs, steps, numbers, filled, keep, cost, step, number, ordered):  #
     return filled
 
 
-@_compile
+@compiled
 def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
     """The paths of the list, each its parent's with one codeword more."""
     for p in range(filled):
@@ -157,7 +144,7 @@ def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
         grown[p, m] = k
 
 
-@_compile
+@compiled
 def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: ignore[no-untyped-def]
     stages, blocks, block = single.shape[1:]
     total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
@@ -202,7 +189,7 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
         chosen[i], least[i] = np.maximum(paths[0], 0), base[0]
 
 
-@_compile
+@compiled
 def _refine(single, pair, rounds, chosen, first, last):  # type: ignore[no-untyped-def]
     stages, blocks, block = single.shape[1:]
     total = np.empty(block, np.float32)

@@ -28,7 +28,7 @@ class ProductVQ(Quantizer):
         return find_nearest(x, self.codebooks)
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
-        self._check_stages(indices, prefix=False)
+        self._check_stages(indices)
         parts = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=True)]
         return torch.cat(parts, dim=1)
 

@@ -18,6 +18,8 @@ class SummedQuantizer(Quantizer):
         beam: how many partial sums the search keeps at each step.
     """
 
+    has_prefixes = True
+
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int):
         if beam < 1:
             raise ValueError(f"beam is {beam}, but must be at least 1")
@@ -25,7 +27,7 @@ class SummedQuantizer(Quantizer):
         self.beam = beam
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
-        self._check_stages(indices, prefix=True)
+        self._check_stages(indices)
         chosen = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=False)]
         return torch.stack(chosen).sum(0)
 

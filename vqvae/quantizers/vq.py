@@ -22,7 +22,7 @@ class VQ(Quantizer):
         return find_nearest(x, self.codebooks)
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
-        self._check_stages(indices, prefix=False)
+        self._check_stages(indices)
         return self.codebooks[0].index_select(0, indices[:, 0])
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:

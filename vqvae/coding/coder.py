@@ -1,0 +1,126 @@
+"""Symbols to bytes and back by range coding, with integer frequencies.
+
+The coder is constriction's (Bamler 2022, arXiv 2201.01741; pinned in pyproject.toml); docs/format.md describes what it
+does in a few lines of integer arithmetic. The K frequencies of a symbol are at least 1 each, and 2^24 together. What is
+passed on here is what each has above 1, in float32: constriction takes probabilities p in floating point and makes
+frequencies 1 + floor(p (2^24 - K) / Σp) of them, so when Σp = 2^24 - K, there is nothing left to round. All of them
+are integers below 2^24, which float32 holds exactly and adds exactly in any order.
+"""
+
+from typing import Any
+
+import constriction
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int32, Int64
+
+from vqvae.errors import BitstreamError
+
+PRECISION = 24  # bits of the sum of all frequencies
+SURPRISE = 256  # all symbols but the likeliest have, together, at least the likeliest's share divided by this
+LEAST_BITS = 0.005  # so that each symbol takes more than this many
+WORD = 32  # bits that the coder moves at once
+_CATEGORICAL = constriction.stream.model.Categorical
+_FAMILY = _CATEGORICAL(perfect=False)
+
+
+def to_frequencies(weights: Int64[np.ndarray, "*n K"]) -> Float32[np.ndarray, "*n K"]:
+    """Weights from 0 to 2^20 as frequencies less 1, in integer arithmetic alone.
+
+    No symbol becomes quite certain: the K - 1 others share at least a 256th of the likeliest one's weight. So every
+    symbol takes at least log2 (257 / 256) = 0.0056 bits, and a payload's size bounds the number of symbols in it.
+    """
+    size = weights.shape[-1]
+    floor = weights.max(-1, keepdims=True) // (SURPRISE * (size - 1)) + 1
+    raised = np.maximum(weights, floor)
+    spare = (1 << PRECISION) - size
+    factor = (spare << 20) // raised.sum(-1, keepdims=True)
+    frequencies = raised * factor >> 20
+    frequencies[..., -1] += spare - frequencies.sum(-1)
+    return frequencies.astype(np.float32)
+
+
+def check_length(payload: bytes, number: int) -> None:
+    """Raises BitstreamError if so many symbols cannot be in the payload, before any time or memory is spent on them."""
+    if number * LEAST_BITS > 8 * (len(payload) + 8):
+        raise BitstreamError(f"the payload of {len(payload)} bytes is too short for {number} indices: it is damaged")
+
+
+def information(symbols: Int[np.ndarray, " n"], frequencies: Float32[np.ndarray, "*n K"]) -> Float[np.ndarray, " n"]:
+    """What each symbol takes, in bits: log2 (2^24 / f)."""
+    rows = np.broadcast_to(frequencies, (len(symbols), frequencies.shape[-1]))
+    chosen = np.take_along_axis(rows, symbols[:, None], 1)
+    return PRECISION - np.log2(chosen[:, 0].astype(np.float64) + 1)
+
+
+def _model(frequencies: Float32[np.ndarray, "*n K"]) -> tuple[Any, ...]:
+    """As constriction takes it: one model for all symbols, or a kind of model and a row of parameters for each."""
+    if frequencies.ndim == 1:
+        return (_CATEGORICAL(frequencies, perfect=False),)
+    return _FAMILY, frequencies
+
+
+class Encoder:
+    """Writes symbols, first in, first out."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def encode(self, symbols: Int[np.ndarray, " n"], frequencies: Float32[np.ndarray, "*n K"]) -> None:
+        """Appends symbols, each with a row of frequencies of its own, or all with the same."""
+        self._coder.encode(symbols.astype(np.int32, copy=False), *_model(frequencies))
+
+    def finish(self) -> bytes:
+        """The shortest payload: any number in the interval [low, low + width) that is left tells all symbols.
+
+        The coder itself would end on a whole word; of the numbers in the interval this takes one that ends in as many
+        zero bytes as possible, and leaves them off.
+        """
+        position, (lower, width) = self._coder.pos()
+        lower, width = int(lower), int(width)
+        # The coder ends by adding 2³² − 1 to the interval's lower end, which may carry into the words before
+        carried = lower + (1 << WORD) - 1 >> 2 * WORD
+        words = self._coder.get_compressed()[:position].astype(">u4").tobytes()
+        low = (int.from_bytes(words, "big") - carried << 2 * WORD) + lower
+        for length in range(max(0, position * 4 - 8), position * 4 + 9):
+            dropped = 8 * (position * 4 + 8 - length)
+            number = -(-low >> dropped)
+            if number << dropped < low + width:
+                return number.to_bytes(length, "big")
+        raise AssertionError("an interval of 2³² or more holds a multiple of 2³²")
+
+
+class Decoder:
+    """Reads back what an `Encoder` wrote.
+
+    Args:
+        payload: what `Encoder.finish` returned.
+    """
+
+    def __init__(self, payload: bytes):
+        padded = payload + bytes(-len(payload) % 4 + 8)  # the zero bytes that were left off
+        self._payload = payload
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self._check = Encoder()
+
+    def decode(self, number: int, frequencies: Float32[np.ndarray, "*n K"]) -> Int32[np.ndarray, " n"]:
+        """The next symbols, each with a row of frequencies of its own, or all with the same.
+
+        Raises:
+            BitstreamError: no symbols lead to this payload.
+        """
+        model = _model(frequencies)
+        try:
+            symbols = self._coder.decode(*model, *([number] if len(model) == 1 else []))
+        except AssertionError:
+            raise BitstreamError("the payload is damaged: nothing could have been written like this") from None
+        self._check._coder.encode(symbols, *model)
+        return symbols
+
+    def finish(self) -> None:
+        """Says that all symbols have been read.
+
+        Raises:
+            BitstreamError: an encoder would have written something else for them.
+        """
+        if self._check.finish() != self._payload:
+            raise BitstreamError("the payload is damaged: it is longer or shorter than what it says")

@@ -1,0 +1,165 @@
+"""How likely each index is, given what has been decoded already."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int32, Int64, Integer
+from torch import Tensor
+
+from vqvae.coding.base import EntropyModel, Track
+from vqvae.coding.coder import Decoder, Encoder, check_length, information
+from vqvae.coding.context_network import REACH, Network, PlainNetwork, check_tables, empty_tables
+from vqvae.coding.context_training import train
+
+PIECE = 4096  # vectors that are computed at once where all indices are known
+
+
+class Step(NamedTuple):
+    """What is coded in one go: one stage of one front of n images."""
+
+    symbols: Int64[np.ndarray, "n p"]
+    frequencies: Float32[np.ndarray, "n p K"]
+
+
+class Context(EntropyModel):
+    """A small causal network that looks at the neighbours above and to the left, and at the earlier stages here.
+
+    Vectors are coded in fronts of equal column + 2 · row, from top to bottom, and at each front stage by stage: all
+    neighbours of a front belong to fronts before it, so its vectors are computed at once. `context_network.py` says
+    what the network computes, and why every reader finds the same; `context_training.py` trains it.
+
+    Args:
+        stages: number M of indices per vector.
+        index_bits: bits of one index, log2 K.
+        dim: of the embeddings of the indices, at most 64.
+        hidden: features of the two hidden layers, at most 512 each.
+        steps: of training.
+        batch: vectors in each of them.
+        learning_rate: the highest in training.
+    """
+
+    code = 2
+
+    def __init__(
+        self,
+        stages: int,
+        index_bits: int,
+        dim: int,
+        hidden: Sequence[int],
+        steps: int,
+        batch: int,
+        learning_rate: float,
+    ):
+        super().__init__(stages, index_bits)
+        self._train = partial(train, dim=dim, hidden=hidden, steps=steps, batch=batch, learning_rate=learning_rate)
+        for name, table in empty_tables(stages, 1 << index_bits, dim, *hidden).items():
+            self.register_buffer(name, table)
+        self._network: Network | None = None
+
+    def check(self) -> None:
+        check_tables(dict(self.named_buffers()))
+
+    def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
+        tables = self._train(torch.from_numpy(indices), parts, track=track)
+        for name, table in tables.items():
+            setattr(self, name, table)
+        self._network = None
+
+    @property
+    def network(self) -> Network:
+        """What computes the frequencies from the tables."""
+        if self._network is None:
+            tables = {name: table.numpy() for name, table in self.named_buffers()}
+            self._network = _fastest()(tables)
+        return self._network
+
+    def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
+        total = np.zeros(len(indices))
+        for step in self._steps(indices, known):
+            total += [information(*image).sum() for image in zip(*step, strict=True)]
+        return total
+
+    def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
+        encoders = [Encoder() for _ in indices]
+        for step in self._steps(indices, known):
+            for encoder, symbols, frequencies in zip(encoders, *step, strict=True):
+                encoder.encode(symbols, frequencies)
+        return [encoder.finish() for encoder in encoders]
+
+    def decode(
+        self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
+    ) -> Int64[np.ndarray, "n h w m"]:
+        _, height, width, first = known.shape
+        for payload in payloads:
+            check_length(payload, height * width * (stages - first))
+        decoders = [Decoder(payload) for payload in payloads]
+        grid = self._grid(known)
+        for y, x in _fronts(height, width):
+            near, here = self.network.near(grid, y, x), grid[:, y, x]
+            for stage in range(first, stages):
+                frequencies = self.network.frequencies(near, here, stage)
+                for image, decoder in enumerate(decoders):
+                    here[image, :, stage] = decoder.decode(len(y), frequencies[image])
+            grid[:, y, x] = here
+        for decoder in decoders:
+            decoder.finish()
+        return grid[:, REACH:-REACH, REACH:-REACH, :stages].astype(np.int64)
+
+    def _steps(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Step]:
+        """All steps in coding order, computed many fronts at once since all indices are there."""
+        number, height, width, stages = indices.shape
+        grid = self._grid(indices)
+        for fronts in _pieces(_fronts(height, width), max(1, PIECE // number)):
+            y, x = np.concatenate(fronts, 1)
+            near, here = self.network.near(grid, y, x), grid[:, y, x]
+            frequencies = [self.network.frequencies(near, here, stage) for stage in range(known, stages)]
+            start = 0
+            for front in fronts:
+                end = start + front.shape[1]
+                for stage in range(known, stages):
+                    yield Step(here[:, start:end, stage], frequencies[stage - known][:, start:end])
+                start = end
+
+    def _grid(self, indices: Int64[np.ndarray, "n h w m"]) -> Int32[np.ndarray, "n H W M"]:
+        """The indices with a border; K stands for what is outside and K + 1 for what is not known yet."""
+        number, height, width, stages = indices.shape
+        outside = 1 << self.index_bits
+        grid = np.full((number, height + 2 * REACH, width + 2 * REACH, self.stages), outside, np.int32)
+        inside = grid[:, REACH:-REACH, REACH:-REACH]
+        inside[:] = outside + 1
+        inside[..., :stages] = indices
+        return grid
+
+
+@lru_cache(16)
+def _fronts(height: int, width: int) -> list[Int64[np.ndarray, "2 _"]]:
+    """Rows and columns, in the grid with its border, of the places of each front."""
+    fronts = []
+    for number in range(width + 2 * (height - 1)):
+        y = np.arange(max(0, -(-(number - width + 1) // 2)), min(height - 1, number // 2) + 1)
+        if len(y):
+            fronts.append(np.stack([y, number - 2 * y]) + REACH)
+    return fronts
+
+
+def _pieces(fronts: list[Int64[np.ndarray, "2 _"]], places: int) -> Iterator[list[Int64[np.ndarray, "2 _"]]]:
+    """Consecutive fronts of so many places or a few more."""
+    piece: list[np.ndarray] = []
+    for front in fronts:
+        piece.append(front)
+        if sum(front.shape[1] for front in piece) >= places:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def _fastest() -> type[Network]:
+    try:
+        from vqvae.coding.context_kernels import CompiledNetwork
+    except ImportError:  # no Numba for this Python
+        return PlainNetwork
+    return CompiledNetwork

@@ -1,0 +1,175 @@
+"""Trains the context model: gradients pass through the rounding, so that the network learns to do well as integers."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64, Integer
+from torch import Tensor, nn
+
+from vqvae.coding.context_network import (
+    FIRST_SHIFT,
+    LARGEST_ACTIVATION,
+    LIMITS,
+    NEIGHBOURS,
+    REACH,
+    SECOND_SHIFT,
+    THIRD_SHIFT,
+    empty_tables,
+)
+
+# Binary digits behind the point of each table's integers; the shifts between the layers go with them
+DIGITS = {
+    "embedding": 6,
+    "near": 7,
+    "own": 7,
+    "first_bias": 13,
+    "second": 7,
+    "second_bias": 11,
+    "third": 5,
+    "third_bias": 9,
+}
+ACTIVATION_DIGITS = DIGITS["first_bias"] - FIRST_SHIFT
+PROGRESSIVE = 0.1  # share of the batches where neighbours are known up to the stage itself alone
+assert DIGITS["second_bias"] - SECOND_SHIFT == ACTIVATION_DIGITS and DIGITS["third_bias"] - THIRD_SHIFT == 5
+
+
+class TrainedNetwork(nn.Module):
+    """The network with parameters in floating point, rounded as they are used.
+
+    Args:
+        size: number K of indices.
+        dim: of the embeddings.
+        hidden: features of the two hidden layers.
+        parts: what each index adds to a vector's value; the embeddings begin as these.
+    """
+
+    def __init__(self, size: int, dim: int, hidden: Sequence[int], parts: Float[Tensor, "M K D"]):
+        super().__init__()
+        first, second = hidden
+        stages = len(parts)
+        self.size = size
+        shapes = {name: table.shape for name, table in empty_tables(stages, size, dim, first, second).items()}
+        inputs = {"near": len(NEIGHBOURS) * dim, "own": dim, "second": first, "third": second}
+        self.tables = nn.ParameterDict(
+            {name: torch.zeros(shapes[name]) for name in DIGITS}
+            | {name: torch.empty(shapes[name]).uniform_(-1, 1) * width**-0.5 for name, width in inputs.items()}
+        )
+        self.tables["embedding"].data[:, :size] = _start(parts, dim)
+
+    def rounded(self, name: str) -> Tensor:
+        """A table as it will be kept, in real units; its gradient is that of the unrounded one."""
+        table, scale = self.tables[name], 2.0 ** DIGITS[name]
+        return _as_if(table, self.integers(name).to(table.dtype) / scale)
+
+    @torch.no_grad()
+    def integers(self, name: str) -> Tensor:
+        """A table as it will be kept."""
+        limit = LIMITS.get(name, 127)
+        return (self.tables[name] * 2.0 ** DIGITS[name]).round().clamp(-limit, limit)
+
+    def forward(
+        self, indices: Int64[Tensor, "n h w M"], visible: int, stages: Iterable[int]
+    ) -> list[Float[Tensor, "n h w K"]]:
+        """The logits of some stages, in bits.
+
+        Args:
+            indices: what is to be predicted, and its context.
+            visible: how many stages of the neighbours are known.
+            stages: which stages to predict.
+        """
+        embedding = self.rounded("embedding")
+        near = self._near(indices, visible, embedding)
+        logits = []
+        for stage in stages:
+            own = sum((embedding[j][indices[..., j]] for j in range(stage)), start=torch.zeros(()))
+            total = near + self.rounded("first_bias")[stage]
+            if stage:
+                total = total + own @ self.rounded("own")[stage]
+            first = _activate(total)
+            second = _activate(first @ self.rounded("second")[stage] + self.rounded("second_bias")[stage])
+            logits.append(second @ self.rounded("third")[stage] + self.rounded("third_bias")[stage])
+        return logits
+
+    def _near(
+        self, indices: Int64[Tensor, "n h w M"], visible: int, embedding: Float[Tensor, "M K E"]
+    ) -> Float[Tensor, "n h w F"]:
+        _, height, width, stages = indices.shape
+        border = (REACH, REACH, REACH, REACH)
+        values = torch.zeros(())
+        for stage in range(stages):
+            plane = indices[..., stage] if stage < visible else torch.full_like(indices[..., 0], self.size + 1)
+            values = values + embedding[stage][F.pad(plane, border, value=self.size)]
+        around = [
+            values[:, REACH + down : REACH + down + height, REACH + right : REACH + right + width]
+            for down, right in NEIGHBOURS
+        ]
+        return torch.cat(around, -1) @ self.rounded("near").flatten(0, 1)
+
+
+def train(
+    indices: Integer[Tensor, "n h w M"],
+    parts: Float[Tensor, "M K D"],
+    dim: int,
+    hidden: Sequence[int],
+    steps: int,
+    batch: int,
+    learning_rate: float,
+    track: Callable[[Sequence[int]], Iterable[int]],
+) -> dict[str, Tensor]:
+    """Learns the tables by gradient descent, with a one-cycle schedule.
+
+    Args:
+        indices: of images like those to come.
+        parts: what each index adds to a vector's value.
+        dim: of the embeddings.
+        hidden: features of the two hidden layers.
+        steps: of training.
+        batch: vectors in each of them, about.
+        learning_rate: the highest.
+        track: goes through the steps, and may show how far it is.
+
+    Returns:
+        the tables, by name.
+    """
+    number, height, width, stages = indices.shape
+    network = TrainedNetwork(parts.shape[1], dim, hidden, parts)
+    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
+    images = max(1, batch // (height * width))
+    for _ in track(range(steps)):
+        drawn = indices[torch.randint(number, (images,))].long()
+        alone = int(torch.randint(stages, ())) if torch.rand(()) < PROGRESSIVE else None
+        wanted = range(stages) if alone is None else [alone]
+        logits = network(drawn, stages if alone is None else alone + 1, wanted)
+        losses = [
+            F.cross_entropy(logit.flatten(0, 2) * math.log(2), drawn[..., stage].flatten())
+            for stage, logit in zip(wanted, logits, strict=True)
+        ]
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        optimizer.step()
+        schedule.step()
+    empty = empty_tables(stages, parts.shape[1], dim, *hidden)
+    return {name: network.integers(name).to(empty[name].dtype) for name in DIGITS}
+
+
+def _as_if(value: Tensor, rounded: Tensor) -> Tensor:
+    """The rounded values, with the gradient of those before."""
+    return value + (rounded - value).detach()
+
+
+def _activate(values: Tensor) -> Tensor:
+    """As the integers do it: rounded down, and from 0 to 255 in units of the last digit."""
+    scale = 2.0**ACTIVATION_DIGITS
+    clipped = values.clamp(0, LARGEST_ACTIVATION / scale)
+    return _as_if(clipped, (clipped * scale).floor() / scale)
+
+
+def _start(parts: Float[Tensor, "M K D"], dim: int) -> Float[Tensor, "M K dim"]:
+    """The parts with unit variance, turned so that their first coordinates tell most, and cut or filled up to `dim`."""
+    flat = (parts - parts.mean(1, keepdim=True)).float().cpu().flatten(0, 1)
+    turned = flat @ torch.linalg.svd(flat, full_matrices=False).Vh.T
+    scaled = F.pad(turned / flat.std().clamp(min=1e-9), (0, max(0, dim - turned.shape[1])))
+    return scaled[:, :dim].unflatten(0, parts.shape[:2])
