@@ -95,10 +95,12 @@ def check_tables(tables: Mapping[str, Tensor]) -> None:
     stages, size, dim = tables["embedding"].shape
     expected = empty_tables(stages, size - 2, dim, *tables["second"].shape[1:])
     for name, table in tables.items():
-        lowest = 0 if name == "powers" else -LIMITS.get(name, 128)
-        sound = (lowest <= table.long()).all() and (table.long() <= LIMITS.get(name, 128)).all()
+        sound = (table.long() >= -LIMITS.get(name, 128)).all() and (table.long() <= LIMITS.get(name, 127)).all()
         if table.dtype != expected[name].dtype or not sound:
             raise ValueError(f"the context model's {name} holds what none can hold")
+    powers = tables["powers"]
+    if powers[0] != LIMITS["powers"] or (powers.diff() > 0).any() or powers[-1] < 0:
+        raise ValueError("the context model's powers are none")
 
 
 class PlainNetwork(Network):

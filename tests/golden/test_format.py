@@ -1,0 +1,149 @@
+"""A reader written from docs/format.md alone, in Python's integers, finds what is in the golden files."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+FOLDER = Path(__file__).parent
+FILES = sorted(path.stem for path in FOLDER.glob("*.vqz"))
+NEIGHBOURS = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, -1), (-2, 1), (-1, -2)]
+Indices = dict[tuple[int, int, int], int]  # by row, column and stage
+
+
+def read_size(data: bytes, position: int) -> tuple[int, int]:
+    size = shift = 0
+    while True:
+        byte = data[position]
+        size += (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return size, position
+
+
+def read_sections(data: bytes) -> tuple[int, int, int, list[bytes]]:
+    """Width, height, code and payloads."""
+    assert data[:2] == b"VQ" and data[2] >> 4 in (1, 2)
+    width, position = read_size(data, 3)
+    height, position = read_size(data, position)
+    position += 3
+    sections = []
+    if data[2] & 8:
+        while position < len(data):
+            length, start = read_size(data, position)
+            position = start + length + 4
+            sections.append(data[start : start + length])
+            assert int.from_bytes(data[position - 4 : position], "big") == zlib.crc32(data[: position - 4])
+    else:
+        sections.append(data[position:-4])
+        assert int.from_bytes(data[-4:], "big") == zlib.crc32(data[:-4])
+    return width, height, data[2] & 7, sections
+
+
+def range_decoder(payload: bytes) -> Callable[[list[int]], int]:
+    data = payload + bytes(10_000)
+    value, low, width, position = int.from_bytes(data[:8], "big"), 0, 2**64 - 1, 8
+
+    def next_symbol(frequencies: list[int]) -> int:
+        nonlocal value, low, width, position
+        assert sum(frequencies) == 2**24
+        step = width >> 24
+        symbol = 0
+        while not sum(frequencies[:symbol]) <= (value - low) // step < sum(frequencies[: symbol + 1]):
+            symbol += 1
+        low, width = low + step * sum(frequencies[:symbol]), step * frequencies[symbol]
+        if width < 2**32:
+            value = value << 32 | int.from_bytes(data[position : position + 4], "big")
+            low, width, position = low << 32, width << 32, position + 4
+        return symbol
+
+    return next_symbol
+
+
+def frequencies_from(weights: list[int]) -> list[int]:
+    size = len(weights)
+    floor = max(weights) // (256 * (size - 1)) + 1
+    weights = [max(weight, floor) for weight in weights]
+    factor = ((2**24 - size) << 20) // sum(weights)
+    frequencies = [(weight * factor >> 20) + 1 for weight in weights]
+    return [*frequencies[:-1], frequencies[-1] + 2**24 - sum(frequencies)]
+
+
+def clip(value: int) -> int:
+    return min(max(value, 0), 255)
+
+
+def weights_of(
+    tables: dict[str, Any], found: Indices, shape: tuple[int, int], place: tuple[int, int], m: int
+) -> list[int]:
+    stages, size = len(tables["embedding"]), len(tables["embedding"][0]) - 2
+    first = list(tables["first_bias"][m])
+
+    def add(embedding: list[int], layer: list[list[int]]) -> None:
+        for value, row in zip(embedding, layer, strict=True):
+            for f, weight in enumerate(row):
+                first[f] += value * weight
+
+    for o, (down, right) in enumerate(NEIGHBOURS):
+        y, x = place[0] + down, place[1] + right
+        inside = 0 <= y < shape[0] and 0 <= x < shape[1]
+        for j in range(stages):
+            index = found.get((y, x, j), size + 1) if inside else size
+            add(tables["embedding"][j][index], tables["near"][o])
+    for j in range(m):
+        add(tables["embedding"][j][found[*place, j]], tables["own"][m])
+    values = [clip(value >> 9) for value in first]
+    second = list(tables["second_bias"][m])
+    for h in range(len(second)):
+        second[h] += sum(value * row[h] for value, row in zip(values, tables["second"][m], strict=True))
+    values = [clip(value >> 7) for value in second]
+    third = list(tables["third_bias"][m])
+    for k in range(len(third)):
+        third[k] += sum(value * row[k] for value, row in zip(values, tables["third"][m], strict=True))
+    logits = [value >> 4 for value in third]
+    return [tables["powers"][min(max(logits) - logit, 511)] for logit in logits]
+
+
+def places(shape: tuple[int, int]) -> Iterator[list[tuple[int, int]]]:
+    """The fronts."""
+    height, width = shape
+    for front in range(width + 2 * height):
+        yield [(y, front - 2 * y) for y in range(height) if 0 <= front - 2 * y < width]
+
+
+def read_by_the_book(stem: str) -> np.ndarray:
+    width, height, code, sections = read_sections((FOLDER / f"{stem}.vqz").read_bytes())
+    with safe_open(FOLDER / f"{stem.removesuffix('-progressive')}.safetensors", "np") as file:
+        config = json.loads(file.metadata()["vqvae"])["config"]
+        tables = {key[8:]: file.get_tensor(key).tolist() for key in file.keys() if key.startswith("entropy.")}  # noqa: SIM118
+    quantizer = config["quantizer"]
+    stages, bits = quantizer.get("stages", 1), quantizer["codebook_bits"]
+    shape = -(-height // 4), -(-width // 4)
+    found: Indices = {}
+    for number, payload in enumerate(sections):
+        wanted = [number] if len(sections) > 1 else list(range(stages))
+        next_symbol = range_decoder(payload)
+        if code == 0:
+            digits = "".join(f"{byte:08b}" for byte in payload)
+            order = [(y, x, m) for y in range(shape[0]) for x in range(shape[1]) for m in wanted]
+            found |= {place: int(digits[bits * i : bits * (i + 1)], 2) for i, place in enumerate(order)}
+        if code == 1:
+            for m in wanted:
+                row = [less_one + 1 for less_one in tables["frequencies"][m]]
+                found |= {(y, x, m): next_symbol(row) for y in range(shape[0]) for x in range(shape[1])}
+        if code == 2:
+            for front in places(shape):
+                for m in wanted:
+                    rows = [frequencies_from(weights_of(tables, found, shape, place, m)) for place in front]
+                    found |= {(*place, m): next_symbol(row) for place, row in zip(front, rows, strict=True)}
+    return np.array([[[found[y, x, m] for m in range(stages)] for x in range(shape[1])] for y in range(shape[0])])
+
+
+@pytest.mark.parametrize("stem", FILES)
+def test_the_format_description_is_all_that_a_reader_needs(stem):
+    assert np.array_equal(read_by_the_book(stem), np.load(FOLDER / f"{stem}.npy"))
