@@ -95,7 +95,7 @@ class Codec:
             BitstreamError: the file is foreign, truncated, corrupt, made with another model, or has fewer stages.
         """
         container = unpack(data, stages)
-        self._check(container)
+        self._check_model(container)
         coded = Coded(container.entropy_code, container.sections, container.progressive)
         return self.decode([coded], container.height, container.width, stages)[0]
 
@@ -134,8 +134,9 @@ class Codec:
         """The indices of images that are all of this size.
 
         Raises:
-            BitstreamError: they are damaged, or have fewer stages than are asked for.
+            BitstreamError: they are damaged, too large, or have fewer stages than are asked for.
         """
+        self._check_size(height, width)
         stride = self.autoencoder.stride
         grid = -(-height // stride), -(-width // stride)
         most = self.entropy_model.stages if stages is None else stages
@@ -179,18 +180,20 @@ class Codec:
         padded = F.pad(normalize(pixels), (0, -width % stride, 0, -height % stride), mode="replicate")
         return padded.contiguous(memory_format=torch.channels_last)
 
-    def _check(self, container: Container) -> None:
-        """Refuses what is not this model's, or too large, before any time or memory is spent on it."""
+    def _check_model(self, container: Container) -> None:
         expected = self.fingerprints[0 if container.entropy_code else 1][:FINGERPRINT_BYTES]
         if container.fingerprint != expected:
             raise BitstreamError(
                 f"made with another model: its fingerprint is {container.fingerprint.hex()}, "
                 f"this model's {expected.hex()}"
             )
-        pixels = container.width * container.height
+
+    def _check_size(self, height: int, width: int) -> None:
+        """Refuses what is too large, before any time or memory is spent on it."""
+        pixels = width * height
         if pixels > self.max_pixels:
             raise BitstreamError(
-                f"claims {container.width}×{container.height} pixels, more than the limit of {self.max_pixels}: "
+                f"claims {width}×{height} pixels, more than the limit of {self.max_pixels}: "
                 f"raise it with --max-pixels {pixels} if you trust the file"
             )
 

@@ -4,7 +4,7 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,6 +27,9 @@ Output = Annotated[
     Path | None, typer.Option("-o", "--output", help="A folder, or a file name for a single input.", show_default=False)
 ]
 Model = Annotated[str | None, typer.Option(help="A shipped model's name or a model file.", show_default=False)]
+ArchiveFile = Annotated[
+    Path | None, typer.Option("--archive", metavar="FILE", help="One .vqa file for all images.", show_default=False)
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
 Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
@@ -39,6 +42,8 @@ MaxPixels = Annotated[
 def encode(
     inputs: Inputs,
     output: Output = None,
+    archive: ArchiveFile = None,
+    names: Annotated[bool, typer.Option(help="Whether the archive keeps the images' names.")] = True,
     model: Model = None,
     force: Force = False,
     progressive: Annotated[
@@ -46,12 +51,23 @@ def encode(
     ] = False,
     device: Device = "cpu",
 ) -> None:
-    """Compress images to .vqz files, beside the inputs unless -o says where."""
+    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive.
+
+    Images are added to an archive that exists; those whose names it has are kept.
+    """
     from vqvae.cli.jobs import Job, plan, run
     from vqvae.files import atomic_path
     from vqvae.images import READABLE, read_image
 
+    if archive and (output or force or progressive):
+        raise UsageError("--archive adds whole images to one file: leave out -o, --force and --progressive")
+    if not (archive or names):
+        raise UsageError("--no-names is for an archive: name one with --archive")
     codec = _load(model, device)
+    if archive:
+        from vqvae.cli.archive import encode_into
+
+        _exit(encode_into(archive, inputs, codec, names))
 
     def work(job: Job) -> str:
         image = read_image(job.source)
@@ -67,6 +83,9 @@ def encode(
 def decode(
     inputs: Inputs,
     output: Output = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of an archive, this image; may be given again.")
+    ] = None,
     model: Model = None,
     force: Force = False,
     format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
@@ -74,14 +93,28 @@ def decode(
     max_pixels: MaxPixels = None,
     device: Device = "cpu",
 ) -> None:
-    """Decompress .vqz files to images, beside the inputs unless -o says where.
+    """Decompress .vqz files to images, beside the inputs unless -o says where, or the images of one .vqa archive.
 
+    An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
     Files made with a shipped model need no --model.
     """
     from vqvae.cli.jobs import Job, plan, run
     from vqvae.coding import unpack
+    from vqvae.coding.archive import Archive, is_archive
     from vqvae.images import check_writable_format, write_image
     from vqvae.pretrained import find_model_of
+
+    suffix = f".{format.lstrip('.')}"
+    if any(map(is_archive, inputs)):
+        from vqvae.cli.archive import decode_from
+
+        if len(inputs) > 1:
+            raise UsageError("an archive is decoded by itself: leave out the other inputs")
+        archive = Archive(inputs[0])
+        codec = _load(model or str(find_model_of(archive.fingerprint)), device, max_pixels)
+        _exit(decode_from(archive, codec, only or [], output, suffix, force, stages))
+    if only:
+        raise UsageError("--only is for archives, and there is none among the inputs")
 
     @cache
     def codec_at(path: Path) -> "Codec":
@@ -108,7 +141,7 @@ def decode(
         part = f", {used} of {all_stages} stages" if used < all_stages else ""
         return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}{part}"
 
-    _exit(run(plan(inputs, output, {".vqz"}, f".{format.lstrip('.')}"), work, force))
+    _exit(run(plan(inputs, output, {".vqz"}, suffix), work, force))
 
 
 @app.command("eval")
@@ -130,14 +163,21 @@ def evaluate(
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz or .vqa file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a .vqz file holds, and check that it is whole."""
-    from vqvae.cli.inspect import describe_file
+    """Say what a file holds, list the images of an archive, and check that it is whole."""
+    from vqvae.cli.inspect import describe_archive, describe_file, print_facts
+    from vqvae.coding.archive import Archive, is_archive
 
-    facts = describe_file(file)
-    print(json.dumps(facts, indent=2) if as_json else "\n".join(f"{key}: {value}" for key, value in facts.items()))
+    archive = Archive(file) if is_archive(file) else None
+    facts = describe_file(file) if archive is None else describe_archive(archive)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print_facts(facts)
+    if archive is not None:
+        archive.check_payloads()
 
 
 @app.command()
@@ -172,5 +212,5 @@ def _load(model: str | None, device: str, max_pixels: int | None = None) -> "Cod
         raise VqvaeError(f"--device {device}: {str(error).splitlines()[0]}") from None
 
 
-def _exit(all_done: bool) -> None:
+def _exit(all_done: bool) -> NoReturn:
     raise typer.Exit(0 if all_done else 1)

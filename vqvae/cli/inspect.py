@@ -5,6 +5,8 @@ from typing import Any
 
 from vqvae.cli.tables import print_table
 from vqvae.coding import Context, Histogram, Uniform, unpack
+from vqvae.coding.archive import VERSION as ARCHIVE_VERSION
+from vqvae.coding.archive import Archive
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, ModelFileError
 from vqvae.model_file import load_codec, read_model
@@ -24,17 +26,13 @@ def describe_file(path: Path) -> dict[str, Any]:
         container = unpack(data)
     except BitstreamError as error:
         raise BitstreamError(f"{path}: {error}") from None
-    try:
-        model = find_model_of(container.fingerprint).stem
-    except ModelFileError:
-        model = None
     pixels = container.width * container.height
     return {
         "file": str(path),
         "version": data[2] >> 4,
         "width": container.width,
         "height": container.height,
-        "model": model,
+        "model": _model_name(container.fingerprint),
         "model_fingerprint": container.fingerprint.hex(),
         "entropy_model": ENTROPY_MODELS.get(container.entropy_code, str(container.entropy_code)),
         "bytes": len(data),
@@ -43,6 +41,50 @@ def describe_file(path: Path) -> dict[str, Any]:
         "bpp": 8 * len(data) / pixels,
         "payload_bpp": 8 * container.payload_bytes / pixels,
     }
+
+
+def describe_archive(archive: Archive) -> dict[str, Any]:
+    """The facts of an archive, by name, and under `per_image` those of each image."""
+    pixels = float(archive.widths.astype(float) @ archive.heights)
+    payload_bytes = int(archive.lengths.sum())
+    besides = archive.end - payload_bytes - archive.names_bytes
+    rows = zip(archive.names, archive.widths, archive.heights, archive.lengths, strict=True)
+    return {
+        "file": str(archive.path),
+        "version": ARCHIVE_VERSION,
+        "images": len(archive),
+        "named": archive.named,
+        "model": _model_name(archive.fingerprint),
+        "model_fingerprint": archive.fingerprint.hex(),
+        "bytes": archive.end,
+        "payload_bytes": payload_bytes,
+        "names_bytes": archive.names_bytes,
+        "other_bytes_per_image": besides / len(archive) if len(archive) else None,
+        "torn_bytes": archive.torn_bytes,
+        "bpp": 8 * archive.end / pixels if pixels else None,
+        "payload_bpp": 8 * payload_bytes / pixels if pixels else None,
+        "per_image": [
+            {"name": name, "width": int(width), "height": int(height), "payload_bytes": int(length)}
+            for name, width, height, length in rows
+        ],
+    }
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """Prints facts a line each, and then the images of an archive."""
+    for key, value in facts.items():
+        if key != "per_image":
+            print(f"{key}: {value}")
+    for image in facts.get("per_image", ()):
+        size = f"{image['width']}×{image['height']}"
+        print(f"{size:>13} {image['payload_bytes']:>10} bytes  {image['name']}")
+
+
+def _model_name(fingerprint: bytes) -> str | None:
+    try:
+        return find_model_of(fingerprint).stem
+    except ModelFileError:
+        return None
 
 
 def print_models() -> None:

@@ -1,7 +1,7 @@
 """One file after another: which go where, what is kept, what failed."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -39,6 +39,18 @@ def find_files(path: Path, suffixes: Iterable[str]) -> list[Path]:
     return found
 
 
+def locate(inputs: Sequence[Path], suffixes: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+    """Each file that the inputs stand for, and its path inside the folder given.
+
+    Raises:
+        VqvaeError: a folder without files that have one of these suffixes.
+    """
+    for given in inputs:
+        root = given if given.is_dir() else given.parent
+        for source in find_files(given, suffixes):
+            yield source, source.relative_to(root)
+
+
 def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], target_suffix: str) -> list[Job]:
     """Where each input goes: beside itself, or into `output`, where folders keep their inner tree.
 
@@ -57,13 +69,10 @@ def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], t
             return [Job(inputs[0], output)]
         if output.suffix.lower() in {*READABLE, ".vqz"}:
             raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
-    jobs = []
-    for given in inputs:
-        root = given if given.is_dir() else given.parent
-        for source in find_files(given, suffixes):
-            target = (output or root) / source.relative_to(root).with_suffix(target_suffix)
-            jobs.append(Job(source, target))
-    return jobs
+    return [
+        Job(source, (output / inner if output else source).with_suffix(target_suffix))
+        for source, inner in locate(inputs, suffixes)
+    ]
 
 
 def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
