@@ -92,7 +92,7 @@ class Codec:
             stages: use the first so many stages alone.
 
         Raises:
-            BitstreamError: the file is foreign, truncated, corrupt, made with another model, or has fewer stages.
+            BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
         """
         container = unpack(data, stages)
         self._check_model(container)
@@ -121,7 +121,8 @@ class Codec:
         """The images, all of this size, of coded indices.
 
         Raises:
-            BitstreamError: the indices are damaged, or have fewer stages than are asked for.
+            BitstreamError: the indices are damaged.
+            UsageError: the quantiser cannot decode its first stages alone.
         """
         indices = torch.from_numpy(self.decode_indices(coded, height, width, stages)).to(self._device)
         if indices.shape[3] < self.entropy_model.stages:

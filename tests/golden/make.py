@@ -15,6 +15,8 @@ from tests.conftest import TINY_MODEL
 from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
 from vqvae.codec import Codec
 from vqvae.coding import unpack
+from vqvae.coding.append import append
+from vqvae.coding.block import Entry
 from vqvae.coding.container import VERSION
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
 from vqvae.training.entropy import indices_of
@@ -52,6 +54,23 @@ def main() -> None:
         write(codec, picture, stem, progressive=False)
         if codec.autoencoder.quantizer.has_prefixes:
             write(codec, picture, f"{stem}-progressive", progressive=True)
+        if name == "rvq":
+            write_archive(codec, picture)
+
+
+def write_archive(codec: Codec, picture: np.ndarray) -> None:
+    """An archive of three crops, in two appendings."""
+    path = FOLDER / "v1-archive.vqa"
+    path.unlink(missing_ok=True)
+    crops = {"a.png": picture[:16, :16], "deep/b.png": picture[5:, 3:], "deep/c.png": picture[:16, 9:25]}
+    for names in (["a.png", "deep/b.png"], ["deep/c.png"]):
+        with append(path, codec.fingerprints.whole) as appender:
+            for name in names:
+                height, width, _ = crops[name].shape
+                coded = codec.encode(crops[name][None])[0]
+                appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
+    indices = {name: codec.autoencoder.encode(codec._prepare(crop[None]))[0].numpy() for name, crop in crops.items()}
+    np.savez_compressed(FOLDER / "v1-archive.npz", **indices)
 
 
 def make_codec(config: dict[str, Any], path: Path) -> Codec:

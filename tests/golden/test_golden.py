@@ -10,6 +10,7 @@ import torch
 
 from vqvae.codec import Codec, Coded
 from vqvae.coding import unpack
+from vqvae.coding.archive import Archive
 from vqvae.coding.context_network import PlainNetwork
 from vqvae.errors import BitstreamError
 from vqvae.images import read_image
@@ -99,3 +100,13 @@ def test_every_flipped_bit_of_a_file_is_noticed(stem):
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(BitstreamError):
             codec.decompress(bytes(damaged))
+
+
+def test_the_golden_archive_holds_what_was_put_into_it():
+    archive, codec = Archive(FOLDER / "v1-archive.vqa"), codec_of("v2-rvq")
+    archive.check_model(codec.fingerprints.whole)
+    expected = np.load(FOLDER / "v1-archive.npz")
+    assert archive.names == list(expected) and archive.torn_bytes == 0
+    for entry in archive:
+        one = Coded(entry.entropy_code, (entry.payload,))
+        assert np.array_equal(codec.decode_indices([one], entry.height, entry.width)[0], expected[entry.name])
