@@ -19,7 +19,7 @@ import atheris
 with atheris.instrument_imports(include=["vqvae.coding"]):
     from vqvae.codec import Coded
     from vqvae.coding import unpack
-    from vqvae.coding.container import CHECKSUM_BYTES, VERSION, pack
+    from vqvae.coding.container import CHECKSUM_BYTES, FINGERPRINT_BYTES, VERSION, pack
     from vqvae.errors import BitstreamError
     from vqvae.model_file import load_codec
 
@@ -28,11 +28,11 @@ MAX_PIXELS = 800  # so that a run is millions of small files rather than a few l
 
 
 def read_vqz(data: bytes) -> None:
-    """Reads a file as `decode` does, up to the indices, with the model that its last byte chooses."""
-    codec = CODECS[data[-1] % len(CODECS)] if data else CODECS[0]
+    """Reads a file as `decode` does, up to the indices, with the model that it names."""
     container = unpack(data)
-    if container.width * container.height > MAX_PIXELS:
-        raise BitstreamError("too large")
+    if container.fingerprint not in CODECS:
+        raise BitstreamError("unknown model")
+    codec = CODECS[container.fingerprint]
     coded = Coded(container.entropy_code, container.sections, container.progressive)
     indices = codec.decode_indices([coded], container.height, container.width)
     assert indices.min() >= 0 and indices.max() < codec.autoencoder.quantizer.codebook_size
@@ -62,5 +62,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    CODECS = [load_codec(path) for path in sorted(GOLDEN.glob("v2-*.safetensors"))]
+    LOADED = [load_codec(path, MAX_PIXELS) for path in sorted(GOLDEN.glob("*.safetensors"))]
+    CODECS = {fingerprint[:FINGERPRINT_BYTES]: codec for codec in LOADED for fingerprint in codec.fingerprints}
     main()

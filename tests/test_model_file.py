@@ -1,11 +1,14 @@
 """Model files: whole, plain, and the same again when read."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -114,3 +117,39 @@ def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_pat
     save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {})
     assert read_model(path).tensors.keys() == read_model(tiny_model).tensors.keys()
     load_codec(path)
+
+
+def test_a_header_nested_beyond_measure_is_refused(tiny_model, tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "deep", {"vqvae": "[" * 100_000})
+    with pytest.raises(ModelFileError, match="not a model file"):
+        load_codec(tmp_path / "deep")
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_makes_another_model_or_a_model_file_error(tiny_model, place, bit):
+    data = bytearray(tiny_model.read_bytes())
+    data[int(place**2 * len(data))] ^= 1 << bit  # in the header, mostly
+    bad = tiny_model.with_suffix(".flipped")
+    bad.write_bytes(data)
+    with suppress(ModelFileError):
+        load_codec(bad)
+
+
+def test_an_entropy_models_tables_that_none_can_have_are_refused(tiny_model, tmp_path):
+    entropy = {"_target_": "vqvae.coding.histogram.Histogram"}
+    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    histogram = build_entropy_model(entropy, autoencoder)
+    histogram.frequencies[0, 0] = -5
+    save_model(tmp_path / "bad", {**TINY_MODEL, "entropy": entropy}, autoencoder, histogram, {})
+    with pytest.raises(ModelFileError, match="the histogram's frequencies"):
+        load_codec(tmp_path / "bad")
+
+
+def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(tiny_model, tmp_path):
+    entropy = {"_target_": "vqvae.coding.histogram.Histogram"}
+    plain = read_model(tiny_model)
+    histogram = build_entropy_model(entropy, AutoEncoder.from_config(TINY_MODEL))
+    tables = {"entropy.frequencies": histogram.frequencies}
+    fitted = plain._replace(config={**plain.config, "entropy": entropy}, tensors={**plain.tensors, **tables})
+    assert plain.fingerprints.whole == plain.fingerprints.weights == fitted.fingerprints.weights
+    assert fitted.fingerprints.whole != plain.fingerprints.whole

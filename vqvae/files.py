@@ -15,7 +15,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.filename == str(temporary):
+        if error.filename in (None, str(temporary)):  # a full disk has no name
             error.filename = str(path)  # the name that the person knows
         raise
     finally:

@@ -33,6 +33,8 @@ TINY = [
     "trainer.max_steps=8",
     "trainer.accelerator=cpu",
     "data.batch_size=8",
+    "entropy.hidden=[8,8]",
+    "entropy.steps=5",
 ]
 
 
@@ -62,7 +64,7 @@ def folder_data(photos: Path) -> list[str]:
 @pytest.mark.slow
 def test_a_training_writes_model_logs_and_checkpoint_and_says_what_it_reached(tmp_path, folder_data):
     done = train(tmp_path, *folder_data, "hydra.run.dir=out", "name=mine")
-    assert "out/mine.safetensors" in done.stdout and "PSNR" in done.stdout and "1.000 bpp" in done.stdout
+    assert "out/mine.safetensors" in done.stdout and "PSNR" in done.stdout and "(fixed width: 1.000)" in done.stdout
     model = read_model(tmp_path / "out" / "mine.safetensors")
     assert model.about["steps"] == 8 and f"{model.about['test']['psnr_dataset']:.2f} dB" in done.stdout
     assert (tmp_path / "out" / "checkpoints" / "last.ckpt").exists()
@@ -120,7 +122,7 @@ def test_mixed_precision_trains(tmp_path, folder_data):
 @pytest.mark.slow
 def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
     limits = ["+trainer.limit_test_batches=3", "+trainer.limit_val_batches=2"]
-    done = train(tmp_path, f"data.root={data_root.resolve()}", "hydra.run.dir=out", *limits)
+    done = train(tmp_path, f"data.root={data_root.resolve()}", "hydra.run.dir=out", "entropy=uniform", *limits)
     assert "PSNR" in done.stdout
 
 
@@ -139,3 +141,28 @@ def test_what_cannot_work_is_one_line_without_a_traceback(tmp_path, overrides, r
     done = train(tmp_path, "data.crop=16", *overrides, code=1)
     assert done.stderr.strip().splitlines()[-1].startswith("error: ") and reason in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_training_begins_with_the_weights_and_tables_of_a_model_file(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "hydra.run.dir=first")
+    first = "weights=first/model.safetensors"
+    done = train(tmp_path, *folder_data, "hydra.run.dir=tables", first, "trainer.max_steps=0")
+    model, before = (read_model(tmp_path / folder / "model.safetensors") for folder in ("tables", "first"))
+    assert model.fingerprints.weights == before.fingerprints.weights  # so files of fixed width stay readable
+    assert model.fingerprints.whole != before.fingerprints.whole
+    assert model.about["weights"] == {"name": "model", "about": before.about} and "PSNR" in done.stdout
+    done = train(tmp_path, *folder_data, "hydra.run.dir=wrong", first, "quantizer.codebook_bits=3", code=1)
+    assert "error: weights=first/model.safetensors: these are not weights of the network" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entropy", ["uniform", "histogram"])
+def test_every_other_entropy_model_is_fitted_and_written_too(tmp_path, folder_data, photos, entropy):
+    overrides = [override for override in TINY if not override.startswith("entropy.")]
+    command = [sys.executable, str(REPOSITORY / "train.py"), *overrides, *folder_data, f"entropy={entropy}"]
+    subprocess.run([*command, "hydra.run.dir=out"], cwd=tmp_path, check=True, timeout=300)
+    codec = load_codec(tmp_path / "out" / "model.safetensors")
+    image = read_image(photos / "0.png")
+    assert type(codec.entropy_model).__name__.lower() == entropy
+    assert np.array_equal(codec.decompress(codec.compress(image)), codec.reconstruct(image))

@@ -62,9 +62,9 @@ def train(cfg: DictConfig) -> None:
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = AutoEncoder.from_config(config)
     autoencoder.quantizer.use(instantiate(cfg.estimator))
-    if cfg.weights:
-        load_weights(autoencoder, cfg.weights)
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
+    if cfg.weights:
+        load_weights(autoencoder, entropy_model, cfg.weights)
     data: LightningDataModule = instantiate(cfg.data)
     module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))
     trainer: Trainer = instantiate(
@@ -98,23 +98,30 @@ def train(cfg: DictConfig) -> None:
     show(load_codec(path), cfg.showcase, output)
 
 
-def load_weights(autoencoder: AutoEncoder, name: str) -> None:
-    """Starts from the weights of a model file or a shipped model.
+def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
+    """Starts from the weights of a model file or a shipped model, and from its coding tables if they are of one kind.
 
     Raises:
         VqvaeError: they are those of another network.
     """
-    weights = load_codec(find_model(name)).autoencoder.state_dict()
+    codec = load_codec(find_model(name))
     try:
-        autoencoder.load_state_dict({**autoencoder.state_dict(), **weights})
+        autoencoder.load_state_dict({**autoencoder.state_dict(), **codec.autoencoder.state_dict()})
     except RuntimeError:
         raise VqvaeError(f"weights={name}: these are not weights of the network and quantiser that are set") from None
+    tables = codec.entropy_model.state_dict()
+    if {key: table.shape for key, table in tables.items()} == {
+        key: table.shape for key, table in entropy_model.state_dict().items()
+    }:
+        entropy_model.load_state_dict(tables)
 
 
 def fit_entropy_model(
     entropy_model: EntropyModel, autoencoder: AutoEncoder, data: LightningDataModule, seed: int
 ) -> float:
     """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    if not list(entropy_model.buffers()):  # it has no tables to learn
+        return autoencoder.bits_per_pixel
     seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
     indices = indices_of(autoencoder, track(data.train_dataloader(), "indices", transient=True))
     entropy_model.fit(indices, autoencoder.quantizer.parts().cpu(), partial(track, description="entropy model"))

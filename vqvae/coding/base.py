@@ -35,7 +35,7 @@ class EntropyModel(nn.Module, ABC):
         self.index_bits = index_bits
 
     def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
-        """Learns the tables. A model without tables has nothing to learn.
+        """Learns the tables, or goes on from those learned before. A model without tables has nothing to learn.
 
         Args:
             indices: of images like those to come.

@@ -54,7 +54,7 @@ class Context(EntropyModel):
         learning_rate: float,
     ):
         super().__init__(stages, index_bits)
-        self._train = partial(train, dim=dim, hidden=hidden, steps=steps, batch=batch, learning_rate=learning_rate)
+        self._train = partial(train, steps=steps, batch=batch, learning_rate=learning_rate)
         for name, table in empty_tables(stages, 1 << index_bits, dim, *hidden).items():
             self.register_buffer(name, table)
         self._network: Network | None = None
@@ -63,8 +63,8 @@ class Context(EntropyModel):
         check_tables(dict(self.named_buffers()))
 
     def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
-        tables = self._train(torch.from_numpy(indices), parts, track=track)
-        for name, table in tables.items():
+        before = dict(self.named_buffers())
+        for name, table in self._train(before, torch.from_numpy(indices), parts, track=track).items():
             setattr(self, name, table)
         self._network = None
 

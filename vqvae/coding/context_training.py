@@ -1,7 +1,7 @@
 """Trains the context model: gradients pass through the rounding, so that the network learns to do well as integers."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,6 @@ from vqvae.coding.context_network import (
     REACH,
     SECOND_SHIFT,
     THIRD_SHIFT,
-    empty_tables,
 )
 
 # Binary digits behind the point of each table's integers; the shifts between the layers go with them
@@ -39,24 +38,20 @@ class TrainedNetwork(nn.Module):
     """The network with parameters in floating point, rounded as they are used.
 
     Args:
-        size: number K of indices.
-        dim: of the embeddings.
-        hidden: features of the two hidden layers.
-        parts: what each index adds to a vector's value; the embeddings begin as these.
+        tables: as `empty_tables` has them. Where they are not empty, the training goes on from them.
+        parts: what each index adds to a vector's value; the embeddings of a new network begin as these.
     """
 
-    def __init__(self, size: int, dim: int, hidden: Sequence[int], parts: Float[Tensor, "M K D"]):
+    def __init__(self, tables: Mapping[str, Tensor], parts: Float[Tensor, "M K D"]):
         super().__init__()
-        first, second = hidden
-        stages = len(parts)
-        self.size = size
-        shapes = {name: table.shape for name, table in empty_tables(stages, size, dim, first, second).items()}
-        inputs = {"near": len(NEIGHBOURS) * dim, "own": dim, "second": first, "third": second}
-        self.tables = nn.ParameterDict(
-            {name: torch.zeros(shapes[name]) for name in DIGITS}
-            | {name: torch.empty(shapes[name]).uniform_(-1, 1) * width**-0.5 for name, width in inputs.items()}
-        )
-        self.tables["embedding"].data[:, :size] = _start(parts, dim)
+        _, self.size, _ = parts.shape
+        _, dim, first = tables["own"].shape
+        second = tables["second"].shape[2]
+        self.tables = nn.ParameterDict({name: tables[name] / 2.0**digits for name, digits in DIGITS.items()})
+        if not tables["embedding"].any():
+            for name, inputs in {"near": len(NEIGHBOURS) * dim, "own": dim, "second": first, "third": second}.items():
+                nn.init.uniform_(self.tables[name], -(inputs**-0.5), inputs**-0.5)
+            self.tables["embedding"].data[:, : self.size] = _start(parts, dim)
 
     def rounded(self, name: str) -> Tensor:
         """A table as it will be kept, in real units; its gradient is that of the unrounded one."""
@@ -109,10 +104,9 @@ class TrainedNetwork(nn.Module):
 
 
 def train(
+    tables: Mapping[str, Tensor],
     indices: Integer[Tensor, "n h w M"],
     parts: Float[Tensor, "M K D"],
-    dim: int,
-    hidden: Sequence[int],
     steps: int,
     batch: int,
     learning_rate: float,
@@ -121,10 +115,9 @@ def train(
     """Learns the tables by gradient descent, with a one-cycle schedule.
 
     Args:
+        tables: to begin with.
         indices: of images like those to come.
         parts: what each index adds to a vector's value.
-        dim: of the embeddings.
-        hidden: features of the two hidden layers.
         steps: of training.
         batch: vectors in each of them, about.
         learning_rate: the highest.
@@ -134,7 +127,7 @@ def train(
         the tables, by name.
     """
     number, height, width, stages = indices.shape
-    network = TrainedNetwork(parts.shape[1], dim, hidden, parts)
+    network = TrainedNetwork(tables, parts)
     optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     images = max(1, batch // (height * width))
@@ -151,8 +144,7 @@ def train(
         torch.stack(losses).sum().backward()
         optimizer.step()
         schedule.step()
-    empty = empty_tables(stages, parts.shape[1], dim, *hidden)
-    return {name: network.integers(name).to(empty[name].dtype) for name in DIGITS}
+    return {name: network.integers(name).to(tables[name].dtype) for name in DIGITS}
 
 
 def _as_if(value: Tensor, rounded: Tensor) -> Tensor:
