@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["vqvae.coding"]):
     from vqvae.model_file import load_codec
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
-MAX_PIXELS = 800  # so that a run is millions of small files rather than a few large ones
+MAX_PIXELS = 160  # so that a run is millions of small files rather than a few large ones
 
 
 def read_vqz(data: bytes) -> None:

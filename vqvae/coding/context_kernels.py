@@ -17,6 +17,10 @@ from vqvae.coding.context_network import (
 )
 from vqvae.compiled import compiled
 
+# In 32 bits, so that many are computed at once
+FIRST, SECOND = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT)
+ZERO, LARGEST = np.int32(0), np.int32(LARGEST_ACTIVATION)
+
 
 class CompiledNetwork(Network):
     """The network with its first layer as tables: a row to add for each index at each neighbour."""
@@ -66,14 +70,18 @@ def _near(grid, y, x, offsets, rows, sums):  # type: ignore[no-untyped-def]
             total[:] = 0
             for o in range(len(offsets)):
                 indices = grid[n, y[p] + offsets[o, 0], x[p] + offsets[o, 1]]
-                for m in range(0, stages - 1, 2):  # two at once: half as many passes over the sums
-                    one, other = rows[o, m, indices[m]], rows[o, m + 1, indices[m + 1]]
+                m = 0
+                while m + 4 <= stages:  # four at once: a quarter of the passes over the sums
+                    a, b = rows[o, m, indices[m]], rows[o, m + 1, indices[m + 1]]
+                    c, d = rows[o, m + 2, indices[m + 2]], rows[o, m + 3, indices[m + 3]]
                     for f in range(features):
-                        total[f] += one[f] + other[f]
-                if stages % 2:
-                    one = rows[o, stages - 1, indices[stages - 1]]
+                        total[f] += (a[f] + b[f]) + (c[f] + d[f])
+                    m += 4
+                while m < stages:
+                    a = rows[o, m, indices[m]]
                     for f in range(features):
-                        total[f] += one[f]
+                        total[f] += a[f]
+                    m += 1
 
 
 @compiled
@@ -89,7 +97,7 @@ def _add_own(near, here, rows, bias, stage, first):  # type: ignore[no-untyped-d
             for f in range(features):
                 total[f] += row[f]
         for f in range(features):
-            first[p, f] = min(max(total[f] >> FIRST_SHIFT, 0), LARGEST_ACTIVATION)
+            first[p, f] = np.float32(min(max(total[f] >> FIRST, ZERO), LARGEST))
 
 
 @compiled
@@ -97,7 +105,7 @@ def _activate(hidden, bias):  # type: ignore[no-untyped-def]
     places, features = hidden.shape
     for p in range(places):
         for f in range(features):
-            hidden[p, f] = min(max(np.int32(hidden[p, f] + bias[f]) >> SECOND_SHIFT, 0), LARGEST_ACTIVATION)
+            hidden[p, f] = np.float32(min(max(np.int32(hidden[p, f] + bias[f]) >> SECOND, ZERO), LARGEST))
 
 
 @compiled

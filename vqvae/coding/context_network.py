@@ -76,7 +76,9 @@ def empty_tables(stages: int, size: int, dim: int, first: int, second: int) -> d
     for name, (value, largest) in limits.items():
         if not 1 <= value <= largest:
             raise ValueError(f"{name} is {value}, but must be from 1 to {largest} for a context model")
-    distance = torch.arange(POWERS, dtype=torch.float64)
+    powers = np.rint(2 ** (16 - np.arange(POWERS) / 32)).astype(
+        np.int32
+    )  # not on the meta device, which is slow to start
     return {
         "embedding": torch.zeros(stages, size + 2, dim, dtype=torch.int16),
         "near": torch.zeros(len(NEIGHBOURS), dim, first, dtype=torch.int8),
@@ -86,7 +88,7 @@ def empty_tables(stages: int, size: int, dim: int, first: int, second: int) -> d
         "second_bias": torch.zeros(stages, second, dtype=torch.int32),
         "third": torch.zeros(stages, second, size, dtype=torch.int8),
         "third_bias": torch.zeros(stages, size, dtype=torch.int32),
-        "powers": (2 ** (16 - distance / 32)).round().int(),
+        "powers": torch.from_numpy(powers),
     }
 
 
