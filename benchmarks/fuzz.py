@@ -1,25 +1,25 @@
-"""Hostile files by the million: python -m benchmarks.fuzz vqz -runs=10000000 [-seed=1], with atheris (Linux, macOS).
+"""Hostile files by the million: python -m benchmarks.fuzz vqz -runs=10000000 [-seed=1]; or vqa, for archives.
 
-atheris changes golden files and watches which lines of `vqvae.coding` the changes reach. Whatever comes of it must be
-an image's indices or a `BitstreamError`; anything else stops the run and leaves the input in a file. Before every other
-input is read, its checksums are made right, so that what lies behind them is reached too.
-
-    pip install atheris
+atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.coding` the changes
+reach. Whatever comes of it must be the indices of images or a `BitstreamError`; anything else stops the run and leaves
+the input in a file. All checksums are zero here, in the files and when they are read, since changes would hardly ever
+get past them: what they keep out is tested by flipping every bit of golden files.
 """
 
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import atheris
 
 with atheris.instrument_imports(include=["vqvae.coding"]):
     from vqvae.codec import Coded
-    from vqvae.coding import unpack
-    from vqvae.coding.container import CHECKSUM_BYTES, FINGERPRINT_BYTES, VERSION, pack
+    from vqvae.coding import archive, block, container
+    from vqvae.coding.append import append
+    from vqvae.coding.container import FINGERPRINT_BYTES, VERSION, pack, unpack
     from vqvae.errors import BitstreamError
     from vqvae.model_file import load_codec
 
@@ -29,39 +29,58 @@ MAX_PIXELS = 160  # so that a run is millions of small files rather than a few l
 
 def read_vqz(data: bytes) -> None:
     """Reads a file as `decode` does, up to the indices, with the model that it names."""
-    container = unpack(data)
-    if container.fingerprint not in CODECS:
+    read = unpack(data)
+    if read.fingerprint not in CODECS:
         raise BitstreamError("unknown model")
-    codec = CODECS[container.fingerprint]
-    coded = Coded(container.entropy_code, container.sections, container.progressive)
-    indices = codec.decode_indices([coded], container.height, container.width)
+    codec = CODECS[read.fingerprint]
+    coded = Coded(read.entropy_code, read.sections, read.progressive)
+    indices = codec.decode_indices([coded], read.height, read.width)
     assert indices.min() >= 0 and indices.max() < codec.autoencoder.quantizer.codebook_size
     if data[2] >> 4 == VERSION:
-        assert pack(container) == data, "two files of one image"
+        assert pack(read) == data, "two files of one image"
 
 
-def seal(data: bytes) -> bytes:
-    """The data with the checksum that it should end with; of a progressive file, the last one."""
-    body = data[:-CHECKSUM_BYTES]
-    return body + zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "big")
+def read_vqa(data: bytes) -> None:
+    """Reads all entries of an archive; their payloads are those of `.vqz` files."""
+    path = FOLDER / "fuzzed.vqa"
+    path.write_bytes(data)
+    entries = list(archive.Archive(path))
+    assert sum(len(entry.payload) for entry in entries) < len(data)
 
 
-def test_one(data: bytes, read: Callable[[bytes], None]) -> None:
-    """Reads the input; every second one with its checksum made right."""
-    with suppress(BitstreamError):
-        read(seal(data) if len(data) % 2 else data)
+def corpus(target: str, folder: Path) -> None:
+    """Golden files, written again without checksums."""
+    files = {path: path.read_bytes() for path in GOLDEN.glob("*.vqz")}
+    read = {path.name: unpack(data) for path, data in files.items()}
+    entries = list(archive.Archive(GOLDEN / "v1-archive.vqa"))
+    for module in (container, block, archive):
+        module.zlib = SimpleNamespace(crc32=lambda data, value=0: 0)  # type: ignore[attr-defined]
+    if target == "vqz":
+        for name, one in read.items():
+            (folder / name).write_bytes(pack(one))
+        return
+    for named in (True, False):
+        with append(folder / f"{named}.vqa", bytes(8), named) as appender:
+            for entry in entries:
+                appender.add(entry)
+                appender.flush()
 
 
-def main() -> None:
-    """Runs the fuzzer; options beyond the first are libFuzzer's."""
-    with tempfile.TemporaryDirectory() as corpus:
-        for path in GOLDEN.glob("*.vqz"):
-            (Path(corpus) / path.name).write_bytes(path.read_bytes())
-        atheris.Setup([sys.argv[0], "-max_len=150", *sys.argv[2:], corpus], lambda data: test_one(data, read_vqz))
+def fuzz(target: str, read: Callable[[bytes], None]) -> None:
+    """Runs libFuzzer with the options of the command line."""
+
+    def one(data: bytes) -> None:
+        with suppress(BitstreamError):
+            read(data)
+
+    with tempfile.TemporaryDirectory() as folder:
+        corpus(target, Path(folder))
+        atheris.Setup([sys.argv[0], "-max_len=400", *sys.argv[2:], folder], one)
         atheris.Fuzz()
 
 
 if __name__ == "__main__":
     LOADED = [load_codec(path, MAX_PIXELS) for path in sorted(GOLDEN.glob("*.safetensors"))]
     CODECS = {fingerprint[:FINGERPRINT_BYTES]: codec for codec in LOADED for fingerprint in codec.fingerprints}
-    main()
+    FOLDER = Path(tempfile.mkdtemp())
+    fuzz(sys.argv[1], {"vqz": read_vqz, "vqa": read_vqa}[sys.argv[1]])

@@ -1,0 +1,85 @@
+"""The context model, beyond what holds for every entropy model."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from vqvae.coding import Context, context
+from vqvae.coding.context_kernels import CompiledNetwork
+from vqvae.coding.context_network import LIMITS, Network, PlainNetwork
+from vqvae.coding.context_training import DIGITS, TrainedNetwork
+
+
+def make(stages: int = 5, index_bits: int = 3, extreme: bool = False) -> Context:
+    """A model with random tables, as large as they can be where `extreme`."""
+    model = Context(stages, index_bits, dim=64, hidden=[512, 512], steps=1, batch=64, learning_rate=0.01)
+    draws = np.random.default_rng(0)
+    for name in DIGITS:
+        table = getattr(model, name)
+        limit = LIMITS.get(name, 127) if extreme else LIMITS.get(name, 127) // 8
+        drawn = (
+            draws.choice([-limit, limit], table.shape) if extreme else draws.integers(-limit, limit + 1, table.shape)
+        )
+        setattr(model, name, torch.from_numpy(drawn).to(table.dtype))
+    model.check()
+    return model
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+@pytest.mark.parametrize("stages", [1, 5])
+def test_compiled_and_plain_arithmetic_give_the_same_frequencies_up_to_the_largest_tables(stages, extreme):
+    model = make(stages, extreme=extreme)
+    tables = {name: table.numpy() for name, table in model.named_buffers()}
+    networks: list[Network] = [CompiledNetwork(tables), PlainNetwork(tables)]
+    grid = np.random.default_rng(1).integers(10, size=(2, 9, 9, stages), dtype=np.int32)  # 8 outside, 9 not known yet
+    y, x = np.mgrid[2:7, 2:7].reshape(2, -1)
+    for stage in range(stages):
+        one, other = (network.frequencies(network.near(grid, y, x), grid[:, y, x], stage) for network in networks)
+        assert np.array_equal(one, other) and ((one + 1).sum(-1) == 2**24).all()
+
+
+def test_what_is_trained_is_what_the_integers_compute():
+    """The network that is trained, rounded, gives the frequencies of its own tables but for the rounding of logits."""
+    torch.manual_seed(0)
+    model = Context(3, 4, dim=16, hidden=[32, 16], steps=200, batch=512, learning_rate=0.01)
+    indices = np.random.default_rng(0).integers(0, 3, (100, 6, 6, 3)).cumsum(1).cumsum(3) % 16
+    model.fit(indices, torch.randn(3, 16, 8))
+    trained = TrainedNetwork(dict(model.named_buffers()), torch.zeros(3, 16, 8))
+    with torch.no_grad():
+        logits = trained(torch.from_numpy(indices), visible=3, stages=range(3))
+    nats = [
+        torch.nn.functional.cross_entropy(z.flatten(0, 2) * np.log(2), torch.from_numpy(indices[..., m]).flatten())
+        for m, z in enumerate(logits)
+    ]
+    bits = float(sum(nats)) / np.log(2) * indices[..., 0].size
+    assert model.bits(indices).sum() == pytest.approx(bits, rel=0.003)
+
+
+def test_fitting_again_goes_on_from_what_was_learned():
+    torch.manual_seed(0)
+    indices = np.random.default_rng(0).integers(0, 3, (100, 6, 6, 3)).cumsum(1).cumsum(3) % 16
+    model = Context(3, 4, dim=16, hidden=[32, 16], steps=100, batch=512, learning_rate=0.01)
+    bits = []
+    for _ in range(3):
+        model.fit(indices, torch.randn(3, 16, 8))
+        bits.append(model.bits(indices).sum())
+    assert bits[2] < bits[1] < bits[0]
+
+
+def test_without_numba_the_plain_arithmetic_is_used(monkeypatch):
+    assert context._fastest() is CompiledNetwork
+    monkeypatch.setitem(sys.modules, "numba", None)
+    for module in ("vqvae.compiled", "vqvae.coding.context_kernels"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert context._fastest() is PlainNetwork
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"), [({"dim": 65}, "dim is 65"), ({"hidden": [513, 4]}, "513"), ({"stages": 25}, "stages is 25")]
+)
+def test_sizes_whose_sums_would_not_be_exact_are_refused(sizes, reason):
+    arguments = {"stages": 2, "index_bits": 3, "dim": 8, "hidden": [8, 8], "steps": 1, "batch": 1, "learning_rate": 0.1}
+    with pytest.raises(ValueError, match=reason):
+        Context(**{**arguments, **sizes})
