@@ -64,6 +64,13 @@ STAGES = """
 Progressive files of Kodak, cut after each stage (payload alone; dB):
 """
 
+FUZZING = """
+# Hostile files
+
+Changed golden files that were read, up to the indices of their images: each was refused with a `BitstreamError` or
+gave indices that are encoded to the same bytes; nothing else was raised. Run by `python -m benchmarks.fuzz`.
+"""
+
 ESTIMATORS = """
 # Estimators
 
@@ -109,7 +116,7 @@ def section(path: Path) -> str:
 def training(notes: dict[str, Any]) -> str:
     """How a model's network was trained, in a sentence."""
     while "weights" in notes:  # it began with those of another
-        notes = notes["weights"]["about"]
+        notes = {"entropy": notes.get("entropy"), **notes["weights"]["about"]}
     settings = notes["training"]
     optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"].get("finish")
     estimator = class_name(settings["estimator"])
@@ -119,6 +126,7 @@ def training(notes: dict[str, Any]) -> str:
     return (
         f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimator}, {class_name(optimizer)}, "
         f"learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), seed {settings['seed']}."
+        + (f" The entropy model: {notes['entropy']['batches']}." if notes.get("entropy") else "")
     )
 
 
@@ -147,6 +155,11 @@ def entropy() -> str:
     result = json.loads((RESULTS / "entropy.json").read_text())
     sizes, times, stages = (table(result[key]) for key in ("bytes", "times", "stages"))
     return f"{ENTROPY}\n{sizes}\n{ENTROPY_TIMES}\n{times}\n{STAGES}\n{stages}\n{result['about']}\n"
+
+
+def fuzzing() -> str:
+    """What benchmarks.fuzz was run on."""
+    return f"{FUZZING}\n{table(json.loads((RESULTS / 'fuzz.json').read_text()))}"
 
 
 def estimators() -> str:
@@ -201,7 +214,7 @@ def main() -> None:
     if arguments.add:
         add(arguments.add, arguments.about)
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
-    PAGE.write_text(HEAD + models + entropy() + quantizers() + estimators() + complexity())
+    PAGE.write_text(HEAD + models + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 
 if __name__ == "__main__":
