@@ -113,9 +113,8 @@ def measure_stages(codec: Codec, paths: list[Path]) -> list[dict[str, Any]]:
         image = read_image(path)
         pixels += image[..., 0].size
         whole, data = codec.compress(image), codec.compress(image, progressive=True)
-        container = unpack(data)
-        ends = np.cumsum([len(section) for section in container.sections])
-        bits += 8 * np.array([*ends, unpack(whole).payload_bytes])
+        ends = np.cumsum([len(section) for section in unpack(data).coded.sections])
+        bits += 8 * np.array([*ends, unpack(whole).coded.payload_bytes])
         for stage in range(codec.entropy_model.stages):
             decoded = codec.decompress(data, stage + 1)
             errors[stage] += mean_squared_error(image, decoded) * image[..., 0].size
@@ -141,14 +140,16 @@ def main() -> None:
     histogram = Histogram(quantizer.stages, quantizer.index_bits)
     kodak = sorted((arguments.data / "kodak").glob("*.png"))
 
-    def indices(images: torch.Tensor) -> np.ndarray:
-        return indices_of(codec.autoencoder, track(images.split(250), "indices"))
-
-    histogram.fit(indices(load_cifar10(arguments.data, train=True)[:FITTED]), quantizer.parts())
+    trained, test = (load_cifar10(arguments.data, train).split(250) for train in (True, False))
+    fitted = indices_of(codec.autoencoder, track(trained[: FITTED // 250], "training images"))
+    histogram.fit(fitted, quantizer.parts())
     models = {"uniform": Uniform(quantizer.stages, quantizer.index_bits), "histogram": histogram}
     models[type(codec.entropy_model).__name__.lower()] = codec.entropy_model
-    cifar10 = indices(load_cifar10(arguments.data, train=False))
-    photos = [indices(torch.tensor(read_image(path)).permute(2, 0, 1)[None]) for path in kodak]
+    cifar10 = indices_of(codec.autoencoder, track(test, "test images"))
+    photos = [
+        indices_of(codec.autoencoder, [torch.tensor(read_image(path)).permute(2, 0, 1)[None]])
+        for path in track(kodak, "Kodak")
+    ]
     result = {
         "bytes": measure_bytes(models, {"CIFAR10 test": [cifar10], "Kodak": photos}),
         "times": measure_times(models, photos[4].astype(np.int64), cifar10.astype(np.int64)),

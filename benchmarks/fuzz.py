@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import atheris
 
 with atheris.instrument_imports(include=["vqvae.coding"]):
-    from vqvae.codec import Coded
     from vqvae.coding import archive, block, container
     from vqvae.coding.append import append
     from vqvae.coding.container import FINGERPRINT_BYTES, VERSION, pack, unpack
@@ -33,8 +32,7 @@ def read_vqz(data: bytes) -> None:
     if read.fingerprint not in CODECS:
         raise BitstreamError("unknown model")
     codec = CODECS[read.fingerprint]
-    coded = Coded(read.entropy_code, read.sections, read.progressive)
-    indices = codec.decode_indices([coded], read.height, read.width)
+    indices = codec.decode_indices([read.coded], read.height, read.width)
     assert indices.min() >= 0 and indices.max() < codec.autoencoder.quantizer.codebook_size
     if data[2] >> 4 == VERSION:
         assert pack(read) == data, "two files of one image"

@@ -7,8 +7,8 @@ import torch
 from tests.conftest import TINY_MODEL
 from tests.contracts.configs import load
 from vqvae.autoencoder import AutoEncoder, to_pixels
-from vqvae.codec import Codec, Coded, Fingerprints
-from vqvae.coding import Uniform, pack, unpack
+from vqvae.codec import Codec, Fingerprints
+from vqvae.coding import Coded, Uniform, pack, unpack
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.model_file import build_entropy_model, load_codec, save_model
 from vqvae.training.entropy import indices_of
@@ -34,8 +34,8 @@ def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: Co
 def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: Codec):
     data = tiny_codec.compress(np.zeros((33, 30, 3), np.uint8))
     vectors = 9 * 8
-    assert unpack(data).payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
-    assert len(data) - unpack(data).payload_bytes == 12
+    assert unpack(data).coded.payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
+    assert len(data) - unpack(data).coded.payload_bytes == 12
 
 
 def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
@@ -52,7 +52,7 @@ def test_a_file_of_another_model_is_refused_with_both_fingerprints(tiny_codec: C
 
 
 def test_a_file_of_another_entropy_model_is_refused(tiny_codec: Codec, photo):
-    container = unpack(tiny_codec.compress(photo))._replace(entropy_code=7, fingerprint=tiny_codec.fingerprints.whole)
+    container = unpack(tiny_codec.compress(photo))._replace(coded=Coded(7, (b"",)))
     with pytest.raises(BitstreamError, match="entropy model 7"):
         tiny_codec.decompress(pack(container))
 
@@ -87,27 +87,27 @@ def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec:
     for image in (flat, noise, photo, photo[:3, :3]):
         data = context_codec.compress(image)
         height, width = (-(-side // 4) for side in image.shape[:2])
-        assert unpack(data).payload_bytes <= -(-height * width * 9 // 8)
+        assert unpack(data).coded.payload_bytes <= -(-height * width * 9 // 8)
         assert np.array_equal(context_codec.decompress(data), context_codec.reconstruct(image))
-    assert unpack(context_codec.compress(flat)).entropy_code == 2
+    assert unpack(context_codec.compress(flat)).coded.entropy_code == 2
 
 
 def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: Codec, tiny_codec: Codec, photo):
     """So files of before the entropy model was fitted, or fitted anew, stay readable."""
     container = unpack(tiny_codec.compress(photo))
     same_weights = Codec(tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.fingerprints)
-    assert container.entropy_code == 0 and container.fingerprint == tiny_codec.fingerprints.weights[:3]
+    assert container.coded.entropy_code == 0 and container.fingerprint == tiny_codec.fingerprints.weights[:3]
     assert np.array_equal(same_weights.decompress(pack(container)), tiny_codec.reconstruct(photo))
 
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Codec, photo, cut):
     data = context_codec.compress(photo, progressive=True)
-    container = unpack(data)
-    everything = context_codec.decode_indices([Coded(2, container.sections, True)], 37, 53)
-    end = len(data) - sum(len(section) + 5 for section in container.sections)
+    coded = unpack(data).coded
+    everything = context_codec.decode_indices([coded], 37, 53)
+    end = len(data) - sum(len(section) + 5 for section in coded.sections)
     for stages in (1, 2, 3):
-        end += len(container.sections[stages - 1]) + 5
+        end += len(coded.sections[stages - 1]) + 5
         decoded = context_codec.decompress(data[:end]) if cut else context_codec.decompress(data, stages)
         images = context_codec.autoencoder.decode(torch.from_numpy(everything[..., :stages]))
         expected = to_pixels(images)[0, :, :37, :53].permute(1, 2, 0).numpy()
@@ -122,7 +122,7 @@ def test_the_stages_of_any_file_can_be_left_out(context_codec: Codec, photo):
 def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
     container = unpack(context_codec.compress(photo, progressive=True))
     with pytest.raises(BitstreamError, match="has 4 stages, but its model has 3"):
-        context_codec.decompress(pack(container._replace(sections=(*container.sections, b""))))
+        context_codec.decompress(pack(container._replace(coded=Coded(2, (*container.coded.sections, b""), True))))
 
 
 def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):

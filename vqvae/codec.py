@@ -10,26 +10,10 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
-from vqvae.coding import Container, EntropyModel, Uniform, pack, unpack
+from vqvae.coding import Coded, Container, EntropyModel, Uniform, pack, unpack
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, UsageError
-
-MAX_PIXELS = 178_956_970
-"""Images that claim more pixels are not decoded unless asked for: where Pillow, too, takes a file for a bomb."""
-
-
-class Coded(NamedTuple):
-    """An image's indices as bytes.
-
-    Attributes:
-        entropy_code: the kind of entropy model that made the sections, 0 to 7.
-        sections: one for all stages, or, where progressive, one for each.
-        progressive: whether the sections are of one stage each; the last may then be missing.
-    """
-
-    entropy_code: int
-    sections: tuple[bytes, ...]
-    progressive: bool = False
+from vqvae.images import MAX_PIXELS
 
 
 class Fingerprints(NamedTuple):
@@ -42,6 +26,10 @@ class Fingerprints(NamedTuple):
 
     whole: bytes
     weights: bytes
+
+    def of(self, entropy_code: int) -> bytes:
+        """What a file coded by this kind of entropy model begins with: fixed width, code 0, needs no tables."""
+        return (self.whole if entropy_code else self.weights)[:FINGERPRINT_BYTES]
 
 
 class Codec:
@@ -81,8 +69,7 @@ class Codec:
         """
         coded = self.encode(image[None], progressive)[0]
         height, width, _ = image.shape
-        fingerprint = self.fingerprints[0 if coded.entropy_code else 1]
-        return pack(Container(width, height, coded.entropy_code, fingerprint, coded.sections, progressive))
+        return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded))
 
     def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.
@@ -96,8 +83,7 @@ class Codec:
         """
         container = unpack(data, stages)
         self._check_model(container)
-        coded = Coded(container.entropy_code, container.sections, container.progressive)
-        return self.decode([coded], container.height, container.width, stages)[0]
+        return self.decode([container.coded], container.height, container.width, stages)[0]
 
     @torch.inference_mode()
     def encode(self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False) -> list[Coded]:
@@ -112,7 +98,7 @@ class Codec:
         indices = self.autoencoder.encode(self._prepare(images)).cpu().numpy()
         models = [self.fixed_width] if self.entropy_model.code == 0 else [self.entropy_model, self.fixed_width]
         candidates = [_encode(model, indices, progressive) for model in models]
-        return [min(coded, key=lambda one: sum(map(len, one.sections))) for coded in zip(*candidates, strict=True)]
+        return [min(coded, key=lambda one: one.payload_bytes) for coded in zip(*candidates, strict=True)]
 
     @torch.inference_mode()
     def decode(
@@ -132,10 +118,10 @@ class Codec:
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
     ) -> Int64[np.ndarray, "n h w m"]:
-        """The indices of images that are all of this size.
+        """The indices of images that are all of this size: the first `stages`, or as many as there are.
 
         Raises:
-            BitstreamError: they are damaged, too large, or have fewer stages than are asked for.
+            BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
         """
         self._check_size(height, width)
         stride = self.autoencoder.stride
@@ -182,7 +168,7 @@ class Codec:
         return padded.contiguous(memory_format=torch.channels_last)
 
     def _check_model(self, container: Container) -> None:
-        expected = self.fingerprints[0 if container.entropy_code else 1][:FINGERPRINT_BYTES]
+        expected = self.fingerprints.of(container.coded.entropy_code)
         if container.fingerprint != expected:
             raise BitstreamError(
                 f"made with another model: its fingerprint is {container.fingerprint.hex()}, "

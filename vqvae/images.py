@@ -12,6 +12,9 @@ from vqvae.files import atomic_path
 READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
 """Suffixes that a folder is searched for; a file named outright is opened whatever its suffix."""
 
+MAX_PIXELS = 178_956_970
+"""Above so many pixels Pillow takes a file for a bomb, and so do we."""
+
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
 

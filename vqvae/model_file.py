@@ -12,11 +12,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vqvae.autoencoder import AutoEncoder
-from vqvae.codec import MAX_PIXELS, Codec, Fingerprints
+from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import EntropyModel
 from vqvae.config import build
 from vqvae.errors import ModelFileError
 from vqvae.files import atomic_path
+from vqvae.images import MAX_PIXELS
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files

@@ -43,3 +43,7 @@ def tree(photo: np.ndarray, tmp_path: Path) -> Path:
 
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def errors(result: Result) -> list[str]:
+    return [line for line in result.output.splitlines() if line.startswith("error: ")]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import files
+from tests.cli.conftest import errors, files
 from tests.conftest import REPOSITORY
 from vqvae.coding.append import append
 from vqvae.coding.archive import Archive
@@ -98,11 +98,10 @@ def test_bad_images_are_named_and_the_others_are_added(vqvae, tree, tmp_path):
     (tmp_path / "other").mkdir()
     shutil.copy(tree / "a.png", tmp_path / "other")
     result = vqvae("encode", tree, tmp_path / "other", tree / "a.png", "--archive", tmp_path / "x.vqa", code=1)
-    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 3
-    assert "cannot name an image" in errors[0]
-    assert "broken.png: not an image" in errors[1]
-    assert "'a.png' is the name of" in errors[2]
+    assert len(errors(result)) == 3
+    assert "cannot name an image" in errors(result)[0]
+    assert "broken.png: not an image" in errors(result)[1]
+    assert "'a.png' is the name of" in errors(result)[2]
     assert "2 added, 0 kept, 3 failed" in result.output
     assert Archive(tmp_path / "x.vqa").names == ["a.png", "deep/er/b.jpg"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import files
+from tests.cli.conftest import errors, files
 from vqvae.cli import compress
 from vqvae.evaluation import psnr
 from vqvae.images import read_image
@@ -76,11 +76,10 @@ def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, t
     (tree / "broken.png").write_bytes(b"\x89PNG nothing")
     Image.new("RGBA", (9, 9)).save(tree / "ghost.png")
     result = vqvae("encode", tree, tmp_path / "missing.png", "-o", tmp_path / "small", code=1)
-    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 3
-    assert "broken.png: not an image" in errors[0]
-    assert "ghost.png: has transparency" in errors[1]
-    assert "missing.png: no such file" in errors[2]
+    assert len(errors(result)) == 3
+    assert "broken.png: not an image" in errors(result)[0]
+    assert "ghost.png: has transparency" in errors(result)[1]
+    assert "missing.png: no such file" in errors(result)[2]
     assert "2 written, 0 kept, 3 failed" in result.output
     assert files(tmp_path / "small") == ["a.vqz", "deep/er/b.vqz"]
 

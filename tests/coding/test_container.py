@@ -7,29 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqvae.coding import Container, pack, unpack
+from vqvae.coding import Coded, Container, pack, unpack
 from vqvae.coding.sizes import LARGEST
 from vqvae.errors import BitstreamError
 
-EXAMPLE = Container(width=32, height=300, entropy_code=0, fingerprint=b"\x01\x02\x03", sections=(b"payload",))
+EXAMPLE = Container(width=32, height=300, fingerprint=b"\x01\x02\x03", coded=Coded(0, (b"payload",)))
 
+payloads = st.binary(max_size=50)
+coded = st.builds(Coded, st.integers(0, 7), st.tuples(payloads)) | st.builds(
+    Coded, st.integers(0, 7), st.lists(payloads, min_size=1, max_size=5).map(tuple), st.just(True)
+)
 containers = st.builds(
     Container,
     width=st.integers(1, LARGEST),
     height=st.integers(1, LARGEST),
-    entropy_code=st.integers(0, 7),
     fingerprint=st.binary(min_size=3, max_size=3),
-    sections=st.tuples(st.binary(max_size=50)),
-) | st.builds(
-    Container,
-    width=st.integers(1, LARGEST),
-    height=st.integers(1, LARGEST),
-    entropy_code=st.integers(0, 7),
-    fingerprint=st.binary(min_size=3, max_size=3),
-    sections=st.lists(st.binary(max_size=50), min_size=1, max_size=5).map(tuple),
-    progressive=st.just(True),
+    coded=coded,
 )
-PROGRESSIVE = EXAMPLE._replace(sections=(b"one", b"", b"three"), progressive=True)
+PROGRESSIVE = EXAMPLE._replace(coded=Coded(0, (b"one", b"", b"three"), progressive=True))
 
 
 def sealed(body: bytes) -> bytes:
@@ -47,7 +42,7 @@ def test_a_container_comes_back_as_it_was(container):
 
 
 def test_a_small_image_takes_twelve_bytes_besides_its_payload():
-    assert len(pack(Container(32, 32, 0, b"abc", (b"",)))) == 12
+    assert len(pack(Container(32, 32, b"abc", Coded(0, (b"",))))) == 12
 
 
 @pytest.mark.parametrize("example", [EXAMPLE, PROGRESSIVE])
@@ -103,7 +98,8 @@ def test_a_size_that_the_header_cannot_hold_is_refused(side):
 def test_files_of_version_one_are_those_of_version_two_without_what_came_with_it():
     body = b"VQ" + b"\x10" + b"\x20" + b"\xac\x02" + b"\x01\x02\x03" + b"payload"
     assert unpack(sealed(body)) == EXAMPLE
-    assert unpack(sealed(body[:2] + b"\x18" + body[3:])) == EXAMPLE._replace(entropy_code=8)  # no flag then
+    no_flag_yet = sealed(body[:2] + b"\x18" + body[3:])
+    assert unpack(no_flag_yet) == EXAMPLE._replace(coded=Coded(8, (b"payload",)))
 
 
 def test_a_progressive_file_has_a_length_and_a_checksum_for_each_section():
@@ -118,7 +114,7 @@ def test_a_progressive_file_can_be_cut_after_any_section_and_nowhere_else():
     ends = {9 + 8: 1, 9 + 8 + 5: 2, len(data): 3}
     for length in range(len(data) + 1):
         if length in ends:
-            assert unpack(data[:length]).sections == PROGRESSIVE.sections[: ends[length]]
+            assert unpack(data[:length]).coded.sections == PROGRESSIVE.coded.sections[: ends[length]]
         else:
             with pytest.raises(BitstreamError):
                 unpack(data[:length])
@@ -129,9 +125,9 @@ def test_damage_after_the_sections_that_are_wanted_does_not_matter():
     data[-6] ^= 1
     with pytest.raises(BitstreamError, match="in stage 3: --stages 2 decodes what is whole"):
         unpack(bytes(data))
-    assert unpack(bytes(data), stages=2).sections == PROGRESSIVE.sections[:2]
+    assert unpack(bytes(data), stages=2).coded.sections == PROGRESSIVE.coded.sections[:2]
 
 
 def test_very_many_sections_are_read_in_one_pass():
-    data = pack(PROGRESSIVE._replace(sections=(b"",) * 20_000))
-    assert len(unpack(data).sections) == 20_000
+    data = pack(PROGRESSIVE._replace(coded=Coded(0, (b"",) * 20_000, progressive=True)))
+    assert len(unpack(data).coded.sections) == 20_000

@@ -90,8 +90,8 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
 
 def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool) -> None:
     data = codec.compress(picture, progressive)
-    container = unpack(data)
-    assert container.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
+    coded = unpack(data).coded
+    assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)
     indices = codec.autoencoder.encode(codec._prepare(picture[None]))[0]
     np.save(FOLDER / f"{stem}.npy", indices.numpy().astype(np.uint8))

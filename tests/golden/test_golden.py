@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from vqvae.codec import Codec, Coded
-from vqvae.coding import unpack
+from vqvae.codec import Codec
+from vqvae.coding import Coded, unpack
 from vqvae.coding.archive import Archive
 from vqvae.coding.context_network import PlainNetwork
 from vqvae.errors import BitstreamError
@@ -31,8 +31,7 @@ def codec_of(stem: str) -> Codec:
 
 
 def coded(stem: str) -> Coded:
-    container = unpack((FOLDER / f"{stem}.vqz").read_bytes())
-    return Coded(container.entropy_code, container.sections, container.progressive)
+    return unpack((FOLDER / f"{stem}.vqz").read_bytes()).coded
 
 
 @contextmanager

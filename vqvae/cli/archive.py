@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.cli.jobs import Job, attempt_each, locate, messages, run
-from vqvae.codec import Codec, Coded
+from vqvae.codec import Codec
+from vqvae.coding import Coded
 from vqvae.coding.append import Appender, append
 from vqvae.coding.archive import Archive
 from vqvae.coding.block import Entry

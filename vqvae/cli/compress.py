@@ -137,7 +137,7 @@ def decode(
             raise type(error)(f"{job.source}: {error}") from None
         write_image(image, job.target)
         all_stages = codec.entropy_model.stages
-        used = min(stages or all_stages, len(container.sections) if container.progressive else all_stages)
+        used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)
         part = f", {used} of {all_stages} stages" if used < all_stages else ""
         return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}{part}"
 
@@ -201,7 +201,7 @@ def main() -> None:
 
 
 def _load(model: str | None, device: str, max_pixels: int | None = None) -> "Codec":
-    from vqvae.codec import MAX_PIXELS
+    from vqvae.images import MAX_PIXELS
     from vqvae.model_file import load_codec
     from vqvae.pretrained import DEFAULT, find_model
 

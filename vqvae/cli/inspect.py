@@ -26,7 +26,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         container = unpack(data)
     except BitstreamError as error:
         raise BitstreamError(f"{path}: {error}") from None
-    pixels = container.width * container.height
+    coded, pixels = container.coded, container.width * container.height
     return {
         "file": str(path),
         "version": data[2] >> 4,
@@ -34,12 +34,12 @@ def describe_file(path: Path) -> dict[str, Any]:
         "height": container.height,
         "model": _model_name(container.fingerprint),
         "model_fingerprint": container.fingerprint.hex(),
-        "entropy_model": ENTROPY_MODELS.get(container.entropy_code, str(container.entropy_code)),
+        "entropy_model": ENTROPY_MODELS.get(coded.entropy_code, str(coded.entropy_code)),
         "bytes": len(data),
-        "stages": len(container.sections) if container.progressive else "all",
-        "payload_bytes": container.payload_bytes,
+        "stages": len(coded.sections) if coded.progressive else "all",
+        "payload_bytes": coded.payload_bytes,
         "bpp": 8 * len(data) / pixels,
-        "payload_bpp": 8 * container.payload_bytes / pixels,
+        "payload_bpp": 8 * coded.payload_bytes / pixels,
     }
 
 
@@ -93,13 +93,13 @@ def print_models() -> None:
     for name, path in shipped_models().items():
         model, autoencoder = read_model(path), load_codec(path).autoencoder
         quantizer = autoencoder.quantizer
-        reached = model.about.get("test", {}).get("psnr_dataset")
+        reached = model.about.get("test", {})
         rows.append(
             (
                 name,
                 f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
-                f"{autoencoder.bits_per_pixel:.3g}",
-                f"{reached:.2f} dB" if reached else "-",
+                f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
+                f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
                 f"{sum(p.numel() for p in autoencoder.parameters()):,}",
                 f"{path.stat().st_size / 1e6:.2f} MB",
                 model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],

@@ -113,7 +113,7 @@ class Decoder:
             symbols = self._coder.decode(*model, *([number] if len(model) == 1 else []))
         except AssertionError:
             raise BitstreamError("the payload is damaged: nothing could have been written like this") from None
-        self._check._coder.encode(symbols, *model)
+        self._check.encode(symbols, frequencies)
         return symbols
 
     def finish(self) -> None:

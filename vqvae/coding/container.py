@@ -14,21 +14,16 @@ FINGERPRINT_BYTES = 3
 CHECKSUM_BYTES = 4
 
 
-class Container(NamedTuple):
-    """What a file holds.
+class Coded(NamedTuple):
+    """An image's indices as bytes.
 
     Attributes:
-        width, height: of the image, in pixels.
         entropy_code: the kind of entropy model that made the sections, 0 to 7.
-        fingerprint: first bytes of the model's fingerprint.
-        sections: the coded indices; several, one for each stage, in a progressive file.
-        progressive: whether there is a section for each stage.
+        sections: one for all stages, or, where progressive, one for each.
+        progressive: whether the sections are of one stage each; the last may then be missing.
     """
 
-    width: int
-    height: int
     entropy_code: int
-    fingerprint: bytes
     sections: tuple[bytes, ...]
     progressive: bool = False
 
@@ -38,17 +33,33 @@ class Container(NamedTuple):
         return sum(map(len, self.sections))
 
 
+class Container(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        width, height: of the image, in pixels.
+        fingerprint: first bytes of the model's fingerprint.
+        coded: the coded indices.
+    """
+
+    width: int
+    height: int
+    fingerprint: bytes
+    coded: Coded
+
+
 def pack(container: Container) -> bytes:
     """The file's bytes."""
-    for name, side in {"width": container.width, "height": container.height}.items():
+    width, height, fingerprint, (entropy_code, sections, progressive) = container
+    for name, side in {"width": width, "height": height}.items():
         if not 1 <= side <= LARGEST:
             raise ValueError(f"the image's {name} is {side} pixels, but must be from 1 to {LARGEST}")
-    kind = VERSION << 4 | PROGRESSIVE * container.progressive | container.entropy_code
-    header = MAGIC + bytes([kind]) + pack_size(container.width) + pack_size(container.height)
-    parts = [header + container.fingerprint[:FINGERPRINT_BYTES]]
+    kind = VERSION << 4 | PROGRESSIVE * progressive | entropy_code
+    header = MAGIC + bytes([kind]) + pack_size(width) + pack_size(height)
+    parts = [header + fingerprint[:FINGERPRINT_BYTES]]
     checksum = zlib.crc32(parts[0])
-    for section in container.sections:
-        part = (pack_size(len(section)) if container.progressive else b"") + section
+    for section in sections:
+        part = (pack_size(len(section)) if progressive else b"") + section
         checksum = zlib.crc32(part, checksum)
         end = checksum.to_bytes(CHECKSUM_BYTES, "big")
         checksum = zlib.crc32(end, checksum)
@@ -82,12 +93,9 @@ def unpack(data: bytes, stages: int | None = None) -> Container:
     start = position + FINGERPRINT_BYTES
     if start > len(body):
         raise BitstreamError("truncated: the file ends within its header")
-    fingerprint = body[position:start]
-    if progressive:
-        return Container(
-            width, height, kind - PROGRESSIVE, fingerprint, _unpack_sections(body, start, stages), progressive=True
-        )
-    return Container(width, height, kind, fingerprint, (body[start:],))
+    sections = _unpack_sections(body, start, stages) if progressive else (body[start:],)
+    coded = Coded(kind - PROGRESSIVE * progressive, sections, progressive)
+    return Container(width, height, body[position:start], coded)
 
 
 def _unpack_sections(data: bytes, position: int, stages: int | None) -> tuple[bytes, ...]:

@@ -55,9 +55,9 @@ class Histogram(EntropyModel):
         return [self._encode(image, known) for image in indices]
 
     def _encode(self, image: Int64[np.ndarray, "h w m"], known: int) -> bytes:
-        encoder = Encoder()
+        encoder, tables = Encoder(), self._tables
         for stage in range(known, image.shape[2]):
-            encoder.encode(image[..., stage].ravel(), self._tables[stage])
+            encoder.encode(image[..., stage].ravel(), tables[stage])
         return encoder.finish()
 
     def decode(
@@ -71,7 +71,7 @@ class Histogram(EntropyModel):
         _, height, width, known = shape
         vectors = height * width
         check_length(payload, vectors * (stages - known))
-        decoder = Decoder(payload)
-        planes = [decoder.decode(vectors, self._tables[stage]) for stage in range(known, stages)]
+        decoder, tables = Decoder(payload), self._tables
+        planes = [decoder.decode(vectors, tables[stage]) for stage in range(known, stages)]
         decoder.finish()
         return np.stack(planes, -1).astype(np.int64).reshape(height, width, stages - known)

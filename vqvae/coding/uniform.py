@@ -17,10 +17,6 @@ class Uniform(EntropyModel):
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
         return np.full(len(indices), indices[0, ..., known:].size * self.index_bits, dtype=float)
 
-    def payload_bytes(self, vectors: int, stages: int) -> int:
-        """The length of every payload of so many vectors and stages."""
-        return -(-vectors * stages * self.index_bits // 8)
-
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
         shifts = np.arange(self.index_bits - 1, -1, -1)
         return [
@@ -38,7 +34,7 @@ class Uniform(EntropyModel):
     def _unpack(self, payload: bytes, shape: tuple[int, ...], stages: int) -> Int64[np.ndarray, "h w m"]:
         _, height, width, known = shape
         number = height * width * (stages - known)
-        needed = self.payload_bytes(height * width, stages - known)
+        needed = -(-number * self.index_bits // 8)
         if len(payload) != needed:
             raise BitstreamError(
                 f"the payload has {len(payload)} bytes, but {height}×{width} vectors of {stages - known} indices of "

@@ -10,7 +10,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vqvae.codec import Codec, Coded
+from vqvae.codec import Codec
+from vqvae.coding import Coded
 from vqvae.coding.archive import Archive
 
 

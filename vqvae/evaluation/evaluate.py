@@ -72,7 +72,7 @@ def evaluate_image(codec: Codec, name: str, image: UInt8[np.ndarray, "H W 3"]) -
         width=width,
         height=height,
         file_bytes=len(data),
-        payload_bytes=unpack(data).payload_bytes,
+        payload_bytes=unpack(data).coded.payload_bytes,
         mse=mean_squared_error(image, decoded),
         ssim=ssim(image, decoded),
         encode_s=encoded - start,
