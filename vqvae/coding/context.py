@@ -96,14 +96,15 @@ class Context(EntropyModel):
         for payload in payloads:
             check_length(payload, height * width * (stages - first))
         decoders = [Decoder(payload) for payload in payloads]
-        grid = self._grid(known)
-        for y, x in _fronts(height, width):
-            near, here = self.network.near(grid, y, x), grid[:, y, x]
+        network, grid = self.network, self._grid(known)
+        flat = grid.reshape(len(grid), -1, self.stages)
+        for places in _fronts(height, width):
+            near, here = network.near(grid, places), flat[:, places]
             for stage in range(first, stages):
-                frequencies = self.network.frequencies(near, here, stage)
+                frequencies = network.frequencies(near, here, stage)
                 for image, decoder in enumerate(decoders):
-                    here[image, :, stage] = decoder.decode(len(y), frequencies[image])
-            grid[:, y, x] = here
+                    here[image, :, stage] = decoder.decode(len(places), frequencies[image])
+            flat[:, places] = here
         for decoder in decoders:
             decoder.finish()
         return grid[:, REACH:-REACH, REACH:-REACH, :stages].astype(np.int64)
@@ -111,14 +112,15 @@ class Context(EntropyModel):
     def _steps(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Step]:
         """All steps in coding order, computed many fronts at once since all indices are there."""
         number, height, width, stages = indices.shape
-        grid = self._grid(indices)
+        network, grid = self.network, self._grid(indices)
+        flat = grid.reshape(number, -1, self.stages)
         for fronts in _pieces(_fronts(height, width), max(1, PIECE // number)):
-            y, x = np.concatenate(fronts, 1)
-            near, here = self.network.near(grid, y, x), grid[:, y, x]
-            frequencies = [self.network.frequencies(near, here, stage) for stage in range(known, stages)]
+            places = np.concatenate(fronts)
+            near, here = network.near(grid, places), flat[:, places]
+            frequencies = [network.frequencies(near, here, stage) for stage in range(known, stages)]
             start = 0
             for front in fronts:
-                end = start + front.shape[1]
+                end = start + len(front)
                 for stage in range(known, stages):
                     yield Step(here[:, start:end, stage], frequencies[stage - known][:, start:end])
                 start = end
@@ -135,22 +137,22 @@ class Context(EntropyModel):
 
 
 @lru_cache(16)
-def _fronts(height: int, width: int) -> list[Int64[np.ndarray, "2 _"]]:
-    """Rows and columns, in the grid with its border, of the places of each front."""
+def _fronts(height: int, width: int) -> list[Int64[np.ndarray, " _"]]:
+    """The places of each front in the grid with its border, counted row by row."""
     fronts = []
     for number in range(width + 2 * (height - 1)):
         y = np.arange(max(0, -(-(number - width + 1) // 2)), min(height - 1, number // 2) + 1)
         if len(y):
-            fronts.append(np.stack([y, number - 2 * y]) + REACH)
+            fronts.append((y + REACH) * (width + 2 * REACH) + number - 2 * y + REACH)
     return fronts
 
 
-def _pieces(fronts: list[Int64[np.ndarray, "2 _"]], places: int) -> Iterator[list[Int64[np.ndarray, "2 _"]]]:
+def _pieces(fronts: list[Int64[np.ndarray, " _"]], places: int) -> Iterator[list[Int64[np.ndarray, " _"]]]:
     """Consecutive fronts of so many places or a few more."""
     piece: list[np.ndarray] = []
     for front in fronts:
         piece.append(front)
-        if sum(front.shape[1] for front in piece) >= places:
+        if sum(map(len, piece)) >= places:
             yield piece
             piece = []
     if piece:

@@ -48,10 +48,8 @@ class Network(ABC):
     def __init__(self, tables: Mapping[str, np.ndarray]): ...
 
     @abstractmethod
-    def near(
-        self, grid: Int32[np.ndarray, "n H W M"], y: Int64[np.ndarray, " p"], x: Int64[np.ndarray, " p"]
-    ) -> np.ndarray:
-        """The neighbours' part of the first layer at these places of the grid, (n, p, F)."""
+    def near(self, grid: Int32[np.ndarray, "n H W M"], places: Int64[np.ndarray, " p"]) -> np.ndarray:
+        """The neighbours' part of the first layer at these places of the grid, counted row by row: (n, p, F)."""
 
     @abstractmethod
     def frequencies(
@@ -112,10 +110,10 @@ class PlainNetwork(Network):
         self.tables = {name: table.astype(np.float64) for name, table in tables.items()}
         self.powers = tables["powers"].astype(np.int64)
 
-    def near(
-        self, grid: Int32[np.ndarray, "n H W M"], y: Int64[np.ndarray, " p"], x: Int64[np.ndarray, " p"]
-    ) -> Float[np.ndarray, "n p F"]:
-        around = [self._embed(grid[:, y + down, x + right]) for down, right in NEIGHBOURS]
+    def near(self, grid: Int32[np.ndarray, "n H W M"], places: Int64[np.ndarray, " p"]) -> Float[np.ndarray, "n p F"]:
+        number, _, width, stages = grid.shape
+        flat = grid.reshape(number, -1, stages)
+        around = [self._embed(flat[:, places + down * width + right]) for down, right in NEIGHBOURS]
         return np.concatenate(around, -1) @ self.tables["near"].reshape(-1, self.tables["near"].shape[2])
 
     def frequencies(
