@@ -80,5 +80,6 @@ def fuzz(target: str, read: Callable[[bytes], None]) -> None:
 if __name__ == "__main__":
     LOADED = [load_codec(path, MAX_PIXELS) for path in sorted(GOLDEN.glob("*.safetensors"))]
     CODECS = {fingerprint[:FINGERPRINT_BYTES]: codec for codec in LOADED for fingerprint in codec.fingerprints}
-    FOLDER = Path(tempfile.mkdtemp())
-    fuzz(sys.argv[1], {"vqz": read_vqz, "vqa": read_vqa}[sys.argv[1]])
+    with tempfile.TemporaryDirectory() as temporary:
+        FOLDER = Path(temporary)
+        fuzz(sys.argv[1], {"vqz": read_vqz, "vqa": read_vqa}[sys.argv[1]])

@@ -1,13 +1,17 @@
 """`train.py`, also installed as `vqvae-train`: trains what the configs say and writes one model file."""
 
+import json
 import logging
 import sys
+import time
 import warnings
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -19,6 +23,7 @@ from vqvae.autoencoder import AutoEncoder
 from vqvae.cli.showcase import show
 from vqvae.coding import EntropyModel
 from vqvae.errors import VqvaeError
+from vqvae.files import atomic_path
 from vqvae.model_file import build_entropy_model, load_codec, read_model, round_to_half, save_model
 from vqvae.pretrained import find_model
 from vqvae.training import ImageCompression
@@ -57,8 +62,12 @@ def main(cfg: DictConfig) -> None:
 
 def train(cfg: DictConfig) -> None:
     """What `main` does, with errors passed on."""
-    seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(HydraConfig.get().runtime.output_dir)
+    result = output / "result.json"
+    if result.is_file():
+        print(f"{output}: done already")
+        return
+    seed_everything(cfg.seed, workers=True, verbose=False)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = AutoEncoder.from_config(config)
     autoencoder.quantizer.use(instantiate(cfg.estimator))
@@ -73,10 +82,14 @@ def train(cfg: DictConfig) -> None:
         logger=list(instantiate(cfg.logger).values()),
         enable_model_summary=False,
     )
+    checkpoint = output / "checkpoints" / "last.ckpt"
+    resume = cfg.resume or (checkpoint if checkpoint.is_file() else None)
     if cfg.resume and not Path(cfg.resume).is_file():
         raise VqvaeError(f"resume={cfg.resume}: no such checkpoint")
+    start = time.monotonic()
     if cfg.trainer.max_steps:
-        trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    seconds = time.monotonic() - start
 
     round_to_half(autoencoder)
     reached = trainer.test(module, data, verbose=False)[0]
@@ -92,23 +105,36 @@ def train(cfg: DictConfig) -> None:
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     save_model(path, config, autoencoder, entropy_model, about)
+    with atomic_path(result) as temporary:
+        temporary.write_text(json.dumps({"model": config, **about, **circumstances(module, seconds)}, indent=1) + "\n")
     print(f"model: {path}")
     psnr, ssim = reached["test/psnr"], reached["test/ssim"]
     print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {bpp:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})")
     show(load_codec(path), cfg.showcase, output)
 
 
+def circumstances(module: ImageCompression, seconds: float) -> dict[str, Any]:
+    """When a training ended, how long it took, and on what."""
+    cpu = f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    device = torch.cuda.get_device_name(module.device) if module.device.type == "cuda" else cpu
+    return {"date": str(date.today()), "seconds": round(seconds), "device": device, "torch": torch.__version__}
+
+
 def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
-    """Starts from the weights of a model file or a shipped model, and from its coding tables if they are of one kind.
+    """Starts from the networks of a model file or a shipped model, and from its codebooks and tables where they fit.
 
     Raises:
-        VqvaeError: they are those of another network.
+        VqvaeError: they are those of other networks.
     """
     codec = load_codec(find_model(name))
-    try:
-        autoencoder.load_state_dict({**autoencoder.state_dict(), **codec.autoencoder.state_dict()})
-    except RuntimeError:
-        raise VqvaeError(f"weights={name}: these are not weights of the network and quantiser that are set") from None
+    for part in ("encoder", "decoder"):
+        try:
+            getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
+        except RuntimeError:
+            raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
+    codebooks, given = autoencoder.quantizer.codebooks, codec.autoencoder.quantizer.codebooks
+    if codebooks.shape == given.shape:
+        codebooks.data.copy_(given)
     tables = codec.entropy_model.state_dict()
     if {key: table.shape for key, table in tables.items()} == {
         key: table.shape for key, table in entropy_model.state_dict().items()
