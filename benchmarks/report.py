@@ -1,7 +1,8 @@
 """Writes docs/results.md from benchmarks/results/: python -m benchmarks.report.
 
 `models/*.json` are what `vqvae eval … --json FILE` wrote, without `per_image`, plus `about`: how it was measured.
-`python -m benchmarks.report --add REPORT.json --about "machine, date, command"` puts one there. The others are written
+`python -m benchmarks.report --add REPORT.json --about "machine, date, command"` puts one there. The paper's experiments
+are collected from the folders of their sweeps, by `--collect outputs/cifar10` and so on. The others are written
 by `benchmarks.entropy`, `benchmarks.quantizers`, `benchmarks.estimators` and `vqvae.evaluation.complexity`.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks import paper
 from vqvae.model_file import read_model
 from vqvae.pretrained import find_model
 
@@ -205,16 +207,30 @@ def complexity() -> str:
     return f"{COMPLEXITY}\n{table(rows)}"
 
 
+def experiment(name: str) -> str:
+    """One of the paper's experiments, if it has been run."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return ""
+    heading, rows, notes = getattr(paper, name)(json.loads(path.read_text()))
+    return f"{heading}\n{table(rows)}\n{notes}\n"
+
+
 def main() -> None:
     """Adds a result, where one is given, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--collect", type=Path, help="folder of a sweep of one of the paper's experiments")
     parser.add_argument("--add", type=Path, help="what `vqvae eval … --json` wrote")
     parser.add_argument("--about", default="", help="how it was measured")
     arguments = parser.parse_args()
     if arguments.add:
         add(arguments.add, arguments.about)
+    if arguments.collect:
+        rows = paper.collect(arguments.collect)
+        (RESULTS / f"{arguments.collect.name}.json").write_text(json.dumps(rows, indent=1) + "\n")
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
-    PAGE.write_text(HEAD + models + entropy() + fuzzing() + quantizers() + estimators() + complexity())
+    experiments = "".join(experiment(name) for name in ("cifar10", "toy"))
+    PAGE.write_text(HEAD + models + experiments + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.utils import get_class
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -17,3 +18,8 @@ def load(group: str, name: str) -> dict[str, Any]:
     """One config as plain values, without Hydra; of one that reaches into other groups, its own part."""
     config = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     return config.get(group, config)
+
+
+def data_modules(kind: type) -> list[str]:
+    """The data modules of one kind."""
+    return [name for name in names("data") if issubclass(get_class(load("data", name)["_target_"]), kind)]

@@ -1,4 +1,4 @@
-"""What holds for every data module of conf/data."""
+"""What holds for every data module of conf/data that hands out images."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from tests.contracts.configs import load, names
+from tests.contracts.configs import data_modules, load
 from vqvae.data import ImageDataModule
 
 ROOTS = {"cifar10": "data_root", "folder": "photo_folder"}  # what `root` stands for, where a module has one
@@ -25,7 +25,7 @@ def photo_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=names("data"))
+@pytest.fixture(params=data_modules(ImageDataModule))
 def data(request: pytest.FixtureRequest) -> ImageDataModule:
     config = load("data", request.param)
     if "root" in config:

@@ -1,4 +1,4 @@
-"""What every image data module is: three sets of images, and batches of them as uint8 tensors."""
+"""What every data module is: three sets of tensors that are handed out in whole batches."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,18 +13,18 @@ from torch.utils.data import DataLoader, Dataset
 from vqvae.data.batches import TrainingBatches, TrainingLoader, seed_draws
 
 
-class ImageSet(Dataset, ABC):
-    """Images that are handed out in whole batches."""
+class BatchSet(Dataset, ABC):
+    """Images or vectors that are handed out in whole batches."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of images."""
+        """How many there are."""
 
     @abstractmethod
-    def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 H W"]:
-        """A batch of images of one size."""
+    def __getitems__(self, indices: list[int]) -> Tensor:
+        """A batch of these."""
 
-    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> UInt8[Tensor, "n 3 H W"]:
+    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> Tensor:
         """A batch of `TrainingBatches`, with draws that depend on its key, in whichever process it is prepared."""
         key, indices = batch
         with isolate_rng(include_cuda=False):
@@ -32,20 +32,20 @@ class ImageSet(Dataset, ABC):
             return self.__getitems__(indices)
 
 
-class ImageDataModule(LightningDataModule, ABC):
-    """Batches of images of one size, (n, 3, H, W) uint8.
+class BatchDataModule(LightningDataModule, ABC):
+    """Batches to train, to validate and to test with.
 
-    Which images a training batch holds, and how they are cropped and mirrored, depends on Lightning's global seed and
-    on how many batches went before.
+    What a training batch holds, and how it is cropped and mirrored, depends on Lightning's global seed and on how many
+    batches went before.
 
     Args:
-        batch_size: images per batch.
+        batch_size: images or vectors per batch.
         workers: processes that prepare batches; 0 prepares them in the training process.
     """
 
-    train_set: ImageSet
-    val_set: ImageSet
-    test_set: ImageSet
+    train_set: BatchSet
+    val_set: BatchSet
+    test_set: BatchSet
 
     def __init__(self, batch_size: int, workers: int = 0):
         super().__init__()
@@ -57,7 +57,7 @@ class ImageDataModule(LightningDataModule, ABC):
         """Fills `train_set`, `val_set` and `test_set`.
 
         Raises:
-            DataError: the images are not there.
+            DataError: the data is not there.
         """
 
     def train_dataloader(self) -> DataLoader:
@@ -76,7 +76,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader:
         return self._loader(self.test_set)
 
-    def _loader(self, images: ImageSet) -> DataLoader:
+    def _loader(self, images: BatchSet) -> DataLoader:
         return DataLoader(
             images,
             batch_size=self.batch_size,
@@ -90,7 +90,11 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class ImagesInMemory(ImageSet):
+class ImageDataModule(BatchDataModule):
+    """Batches of images of one size, (n, 3, H, W) uint8."""
+
+
+class ImagesInMemory(BatchSet):
     """Images of one size, held in memory.
 
     Args:

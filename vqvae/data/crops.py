@@ -6,10 +6,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from vqvae.data.base import ImageSet, flip_at_random
+from vqvae.data.base import BatchSet, flip_at_random
 
 
-class Crops(ImageSet):
+class Crops(BatchSet):
     """So many crops of each image.
 
     Args:

@@ -1,6 +1,8 @@
 """Training with pytorch-lightning."""
 
+from vqvae.training.base import QuantizerTraining
 from vqvae.training.checkpoints import AtomicCheckpoints
-from vqvae.training.module import ImageCompression
+from vqvae.training.images import ImageCompression
+from vqvae.training.vectors import VectorCompression
 
-__all__ = ["AtomicCheckpoints", "ImageCompression"]
+__all__ = ["AtomicCheckpoints", "ImageCompression", "QuantizerTraining", "VectorCompression"]

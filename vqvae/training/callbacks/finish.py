@@ -5,7 +5,7 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from vqvae.quantizers import Estimator
-from vqvae.training.module import ImageCompression
+from vqvae.training.base import QuantizerTraining
 
 
 class FinishWith(Callback):
@@ -25,8 +25,8 @@ class FinishWith(Callback):
         self.start = start
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        assert isinstance(pl_module, ImageCompression)
-        quantizer = pl_module.autoencoder.quantizer
+        assert isinstance(pl_module, QuantizerTraining)
+        quantizer = pl_module.quantizer
         due = trainer.global_step >= self.start * float(trainer.estimated_stepping_batches)
         if due and quantizer.estimator is not self.estimator:
             quantizer.use(self.estimator)

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
-from vqvae.training.module import ImageCompression
+from vqvae.training.base import QuantizerTraining
 
 
 class MaintainCodebooks(Callback):
@@ -37,8 +37,8 @@ class MaintainCodebooks(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        assert isinstance(pl_module, ImageCompression)
-        quantizer = pl_module.autoencoder.quantizer
+        assert isinstance(pl_module, QuantizerTraining)
+        quantizer = pl_module.quantizer
         counts = count_usage(outputs["indices"], quantizer.codebook_size)
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:

@@ -1,22 +1,21 @@
-"""The LightningModule that trains an autoencoder."""
+"""Training of a quantiser between the networks of an autoencoder."""
 
 from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
-from pytorch_lightning import LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
-from vqvae.data.batches import batches_done, seed_draws
+from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
+from vqvae.quantizers import Quantizer
+from vqvae.training.base import QuantizerTraining
 
 
-class ImageCompression(LightningModule):
+class ImageCompression(QuantizerTraining):
     """Trains an autoencoder for least mean squared error; measures PSNR (dB) and SSIM of 8-bit pixels.
 
     The PSNR is of the mean squared error over all images, not the mean of the images' PSNR.
@@ -33,21 +32,17 @@ class ImageCompression(LightningModule):
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         scheduler: Callable[..., LRScheduler],
     ):
-        super().__init__()
+        super().__init__(optimizer, scheduler)
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.make_optimizer = optimizer
-        self.make_scheduler = scheduler
         self.psnr = PeakSignalNoiseRatio(data_range=255.0)
         self.ssim = StructuralSimilarityIndexMeasure(data_range=255.0)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = self.make_optimizer(self.autoencoder.parameters())
-        scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    @property
+    def quantizer(self) -> Quantizer:
+        return self.autoencoder.quantizer
 
-    def on_train_batch_start(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> None:
-        """Lets noise depend on the process and the number of the batch, so that a resumed training draws the same."""
-        seed_draws(self.global_rank, batches_done(self.trainer), 1)
+    def vectors(self, batch: UInt8[Tensor, "n 3 H W"]) -> Float[Tensor, "v D"]:
+        return to_vectors(self.autoencoder.encoder(normalize(batch))).float()
 
     def training_step(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> dict[str, Tensor]:
         images = normalize(batch)

@@ -1,0 +1,188 @@
+"""The paper's experiments beside ours: tables and figures from the results of trainings.
+
+`published.json` has the figures of Vali and Bäckström (ICASSP 2023), as their authors published them. Ours are
+collected from the folders of a sweep by `python -m benchmarks.report --collect outputs/cifar10`.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from math import log10
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from vqvae.evaluation.complexity import METHODS
+
+PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())
+FIGURES = Path(__file__).parents[1] / "docs" / "figures"
+NAMES = {"ResidualVQ": "RVQ", "AdditiveVQ": "AVQ", "ProductVQ": "PVQ"}
+Curves = defaultdict[str, defaultdict[int, list[dict[str, Any]]]]  # what runs reached, by method and bits
+COLOURS = {"AVQ": "C0", "RVQ": "C1", "PVQ": "C2"}
+
+CIFAR10 = """
+# The paper's images: CIFAR10
+
+Four codebooks, 12 to 40 bits a vector, on a grid of 8×8: PSNR (dB) and SSIM on the 10,000 test images; published are
+the means of 10 runs of 15,000 batches. WMOPS are those of the published count, and corrected, in log10. `python train.py -m experiment=cifar10` trains them all.
+
+![PSNR and SSIM against bits a vector, ours and the paper's](figures/cifar10.svg)
+"""
+
+CIFAR10_NOTES = """
+What agrees: residual and additive VQ are ahead of product VQ, and the order of the methods' complexity. What differs is
+the level, since the networks are others and mean squared error is their whole loss; and residual VQ is not behind
+additive VQ, since it is searched with a beam, too. All runs begin with the networks of the shipped residual model of 16
+bits, which saves most of their batches and favours residual VQ; `weights=null` trains from scratch. The published
+counts of operations leave out one of the four stages of residual and product VQ: the corrected ones are 4/3 of them.
+"""
+
+TOY = """
+# The paper's toy data
+
+Gaussian vectors, D = 64, four codebooks: squared error of a vector of variance 64. The law of the paper's data is not
+published, so only the order of the methods and the ratios between them compare; here it is a first-order autoregressive
+process. The bound is the rate-distortion function, which quantisers of ever longer sequences would come near. "Classic"
+is the error before gradient descent. `python train.py -m experiment=toy` trains them all.
+
+![Squared error against bits a vector, with the bounds, ours and the paper's](figures/toy.svg)
+"""
+
+TOY_COLUMNS = ["correlation", "bits", "bound"] + [
+    column
+    for method in ("AVQ", "RVQ", "PVQ")
+    for column in (method, f"{method}, classic", f"{method} / PVQ", f"{method} / PVQ, published")
+    if not column.startswith("PVQ /")
+]
+
+
+def collect(folder: Path) -> list[dict[str, Any]]:
+    """What the runs of a sweep reached, and how: one row for each."""
+    rows = []
+    for path in sorted(folder.glob("*/result.json")):
+        result = json.loads(path.read_text())
+        quantizer, training = result.get("quantizer") or result["model"]["quantizer"], result["training"]
+        rows.append(
+            {
+                "method": NAMES[quantizer["_target_"].rsplit(".", 1)[1]],
+                "bits": quantizer["stages"] * quantizer["codebook_bits"],
+                "seed": training["seed"],
+                "data": training["data"],
+                **{key: result[key] for key in ("steps", "date", "seconds", "device", "torch", "test")},
+            }
+        )
+    return rows
+
+
+def cifar10(rows: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]], str]:
+    """Heading, table and notes of the experiment on images; draws its figure."""
+    runs = defaultdict(list)
+    for row in rows:
+        runs[row["method"], row["bits"]].append(row)
+    published = PUBLISHED["cifar10"]
+    table, curves = [], defaultdict(dict)
+    for (method, bits), some in sorted(runs.items()):
+        place = published["bits"].index(bits)
+        psnr, ssim = ([run["test"][key] for run in some] for key in ("psnr_dataset", "ssim"))
+        theirs = published["psnr_db"][method]["mean"][place]
+        operations = [count(64, 4, 2 ** (bits // 4)).wmops for count in METHODS[method][1:]]
+        curves[method][bits] = {"psnr_db": mean(psnr), "ssim": mean(ssim)}
+        table.append(
+            {
+                "method": method,
+                "bits": bits,
+                "PSNR": f"{mean(psnr):.2f}",
+                "lowest to highest": f"{min(psnr):.2f} to {max(psnr):.2f}" if len(psnr) > 1 else "",
+                "published": f"{theirs:.2f}",
+                "difference": f"{mean(psnr) - theirs:+.2f}",
+                "SSIM": f"{mean(ssim):.3f}",
+                "published SSIM": f"{published['ssim'][method]['mean'][place]:.3f}",
+                "log10 WMOPS": " / ".join(f"{log10(one):.2f}" for one in operations),
+                "batches": ", ".join(sorted({str(run["steps"]) for run in some})),
+                "seeds": len(some),
+            }
+        )
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axis, key, label in zip(axes, ("psnr_db", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
+        for method, points in curves.items():
+            draw(
+                axis,
+                method,
+                {bits: values[key] for bits, values in points.items()},
+                published["bits"],
+                published[key][method],
+            )
+        axis.set(xlabel="bits a vector", ylabel=label)
+    save(figure, axes[0], "cifar10")
+    return CIFAR10, table, f"{CIFAR10_NOTES}\n{how(rows)}"
+
+
+def toy(rows: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]], str]:
+    """Heading, table and notes of the experiment on toy data; draws its figure."""
+    laws = sorted({row["data"]["correlation"] for row in rows}, reverse=True)
+    table = []
+    figure, axes = pyplot.subplots(1, len(laws), figsize=(10, 4), layout="constrained", squeeze=False)
+    for axis, law in zip(axes[0], laws, strict=True):
+        runs: Curves = defaultdict(lambda: defaultdict(list))
+        for row in rows:
+            if row["data"]["correlation"] == law:
+                runs[row["method"]][row["bits"]].append(row["test"])
+        published = PUBLISHED["toy"]["correlated_mse" if law else "uncorrelated_mse"]
+        theirs = {
+            method: dict(zip(PUBLISHED["toy"]["bits"], curve["mean"], strict=True))
+            for method, curve in published.items()
+        }
+        errors = {
+            method: {bits: mean(test["error"] for test in some) for bits, some in curve.items()}
+            for method, curve in runs.items()
+        }
+        bound = {bits: some[0]["bound"] for bits, some in sorted(runs["PVQ"].items())}
+        for bits in bound:
+            line: dict[str, Any] = {"correlation": law, "bits": bits, "bound": f"{bound[bits]:.2f}"}
+            for method, curve in errors.items():
+                line[method] = f"{curve[bits]:.2f}"
+                line[f"{method}, classic"] = f"{mean(test['fitted'] for test in runs[method][bits]):.2f}"
+                line[f"{method} / PVQ"] = f"{curve[bits] / errors['PVQ'][bits]:.3f}"
+                line[f"{method} / PVQ, published"] = f"{theirs[method][bits] / theirs['PVQ'][bits]:.3f}"
+            table.append({column: line.get(column, "") for column in TOY_COLUMNS})
+        scale = errors["PVQ"][min(bound)] / theirs["PVQ"][min(bound)]  # so that product VQ begins where ours does
+        for method, curve in sorted(errors.items()):
+            draw(axis, method, curve)
+            scaled = [scale * error for error in theirs[method].values()]
+            axis.plot(list(theirs[method]), scaled, "--", color=COLOURS[method], label=f"{method}, published, scaled")
+        axis.plot(list(bound), list(bound.values()), "k:", label="bound")
+        axis.set(title=f"correlation {law}", xlabel="bits a vector", ylabel="squared error", yscale="log")
+    save(figure, axes[0][0], "toy")
+    return TOY, table, how(rows)
+
+
+def how(rows: list[dict[str, Any]]) -> str:
+    """When, on what and for how long."""
+    hours = sum(row["seconds"] for row in rows) / 3600
+    devices = "; ".join(sorted({f"{row['device']}, torch {row['torch']}" for row in rows}))
+    dates = sorted({row["date"] for row in rows})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"{len(rows)} runs, {hours:.1f} hours of training together, {when}; {devices}."
+
+
+def draw(axis: Axes, method: str, ours: Mapping[int, float], bits: list[int] | None = None, theirs: Any = None) -> None:
+    """A method's curve, and the published one with its range."""
+    axis.plot(*zip(*sorted(ours.items()), strict=True), "o-", color=COLOURS[method], label=f"{method}, ours")
+    if theirs:
+        axis.plot(bits, theirs["mean"], "--", color=COLOURS[method], label=f"{method}, published")
+        axis.fill_between(bits, theirs["q_low"], theirs["q_high"], color=COLOURS[method], alpha=0.15, linewidth=0)
+
+
+def save(figure: Any, legend: Axes, name: str) -> None:
+    """Writes the figure, with the same bytes for the same results."""
+    legend.legend(fontsize="small")
+    FIGURES.mkdir(exist_ok=True)
+    with pyplot.rc_context({"svg.hashsalt": name}):
+        figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None})
+    pyplot.close(figure)

@@ -1,0 +1,88 @@
+"""Training of an autoencoder for images, up to its model file."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, seed_everything
+from rich.progress import track
+
+from vqvae.autoencoder import AutoEncoder
+from vqvae.cli import run
+from vqvae.cli.showcase import show
+from vqvae.coding import EntropyModel
+from vqvae.errors import VqvaeError
+from vqvae.model_file import build_entropy_model, load_codec, read_model, round_to_half, save_model
+from vqvae.pretrained import find_model
+from vqvae.training import ImageCompression
+from vqvae.training.entropy import indices_of, payload_bpp
+
+
+def train(cfg: DictConfig, output: Path) -> None:
+    """Trains, tests, writes the model file, and says where it is."""
+    config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
+    autoencoder = AutoEncoder.from_config(config)
+    autoencoder.quantizer.use(instantiate(cfg.estimator))
+    entropy_model = build_entropy_model(config["entropy"], autoencoder)
+    if cfg.weights:
+        load_weights(autoencoder, entropy_model, cfg.weights)
+    data: LightningDataModule = instantiate(cfg.data)
+    module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))
+    trainer = run.make_trainer(cfg)
+    done = run.fit(trainer, module, data, run.checkpoint_to_resume(cfg, output))
+
+    round_to_half(autoencoder)
+    reached = trainer.test(module, data, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
+    bpp = fit_entropy_model(entropy_model, autoencoder, data, cfg.seed)
+    psnr, ssim = reached["test/psnr"], reached["test/ssim"]
+    about = {
+        "training": run.settings(cfg),
+        "steps": done["steps"],
+        "test": {"psnr_dataset": psnr, "ssim": ssim, "payload_bpp": bpp},
+    }
+    if cfg.weights:
+        about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
+    path = output / f"{cfg.name}.safetensors"
+    save_model(path, config, autoencoder, entropy_model, about)
+    print(f"model: {path}")
+    print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {bpp:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})")
+    show(load_codec(path), cfg.showcase, output)
+    run.write_result(output, {"model": config, **about, **done})
+
+
+def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
+    """Starts from the networks of a model file or a shipped model, and from its codebooks and tables where they fit.
+
+    Raises:
+        VqvaeError: they are those of other networks.
+    """
+    codec = load_codec(find_model(name))
+    for part in ("encoder", "decoder"):
+        try:
+            getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
+        except RuntimeError:
+            raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
+    codebooks, given = autoencoder.quantizer.codebooks, codec.autoencoder.quantizer.codebooks
+    if codebooks.shape == given.shape:
+        codebooks.data.copy_(given)
+    tables = codec.entropy_model.state_dict()
+    if {key: table.shape for key, table in tables.items()} == {
+        key: table.shape for key, table in entropy_model.state_dict().items()
+    }:
+        entropy_model.load_state_dict(tables)
+
+
+def fit_entropy_model(
+    entropy_model: EntropyModel, autoencoder: AutoEncoder, data: LightningDataModule, seed: int
+) -> float:
+    """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    if not list(entropy_model.buffers()):  # it has no tables to learn
+        return autoencoder.bits_per_pixel
+    seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
+    indices = indices_of(autoencoder, track(data.train_dataloader(), "indices", transient=True))
+    entropy_model.fit(indices, autoencoder.quantizer.parts().cpu(), partial(track, description="entropy model"))
+    return payload_bpp(entropy_model, indices_of(autoencoder, data.test_dataloader()), autoencoder.stride)

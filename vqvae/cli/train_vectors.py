@@ -1,0 +1,42 @@
+"""Training of a quantiser on vectors, without a network."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from vqvae.cli import run
+from vqvae.config import build
+from vqvae.data import VectorDataModule
+from vqvae.quantizers import Quantizer
+from vqvae.training import VectorCompression
+
+
+def train(cfg: DictConfig, output: Path, iterations: int) -> None:
+    """Fits the codebooks the classic way, goes on by gradient descent, and says what error is left.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        output: folder of the run.
+        iterations: of the classic training.
+    """
+    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
+    quantizer = build(config, Quantizer)
+    quantizer.use(instantiate(cfg.estimator))
+    data: VectorDataModule = instantiate(cfg.data)
+    data.setup()
+    module = VectorCompression(quantizer, **instantiate(cfg.optimizer))
+    trainer = run.make_trainer(cfg)
+    checkpoint = run.checkpoint_to_resume(cfg, output)
+    if not checkpoint:
+        quantizer.fit(data.train_set.vectors, iterations)
+    fitted = trainer.test(module, data, verbose=False)[0]["test/error"]
+    done = run.fit(trainer, module, data, checkpoint)
+    error = trainer.test(module, data, verbose=False)[0]["test/error"]
+    if not trainer.is_global_zero:
+        return
+    bits = quantizer.bits_per_vector
+    test = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
+    print(f"test: error {error:.4g} with {bits} bits a vector (classic training alone: {fitted:.4g})")
+    run.write_result(output, {"quantizer": config, "training": run.settings(cfg), "test": test, **done})

@@ -1,0 +1,47 @@
+"""What every training has: a quantiser, vectors that reach it, an optimiser."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jaxtyping import Float
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from vqvae.data.batches import batches_done, seed_draws
+from vqvae.quantizers import Quantizer
+
+
+class QuantizerTraining(LightningModule, ABC):
+    """Trains a quantiser, alone or within a network. A step returns its `loss`, and the `indices` that were chosen.
+
+    Args:
+        optimizer: makes the optimiser from the parameters.
+        scheduler: makes the learning-rate schedule from the optimiser and `total_steps`.
+    """
+
+    def __init__(self, optimizer: Callable[[Iterable[Tensor]], Optimizer], scheduler: Callable[..., LRScheduler]):
+        super().__init__()
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+
+    @property
+    @abstractmethod
+    def quantizer(self) -> Quantizer:
+        """The quantiser."""
+
+    @abstractmethod
+    def vectors(self, batch: Tensor) -> Float[Tensor, "n D"]:
+        """What reaches the quantiser of a batch."""
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer = self.make_optimizer(self.parameters())
+        scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
+        """Lets noise depend on the process and the number of the batch, so that a resumed training draws the same."""
+        seed_draws(self.global_rank, batches_done(self.trainer), 1)
