@@ -30,7 +30,8 @@ CIFAR10 = """
 # The paper's images: CIFAR10
 
 Four codebooks, 12 to 40 bits a vector, on a grid of 8×8: PSNR (dB) and SSIM on the 10,000 test images; published are
-the means of 10 runs of 15,000 batches. WMOPS are those of the published count, and corrected, in log10. `python train.py -m experiment=cifar10` trains them all.
+the means of 10 runs of 15,000 batches. WMOPS are those of the published count, and corrected, in
+log10. `python train.py -m experiment=cifar10` trains them all.
 
 ![PSNR and SSIM against bits a vector, ours and the paper's](figures/cifar10.svg)
 """
