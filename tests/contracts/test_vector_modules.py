@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from tests.contracts.configs import data_modules, load
 from vqvae.data import VectorDataModule
 
-SMALL = {"dim": 8, "train": 500, "test": 100, "batch_size": 64}
+SMALL = {"dim": 8, "rank": 3, "train": 500, "test": 100, "batch_size": 64}
 
 
 @pytest.fixture(params=data_modules(VectorDataModule))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vqvae.data import Autoregressive
+from vqvae.data import Autoregressive, LowRank
 from vqvae.errors import DataError
 
 
@@ -51,3 +51,19 @@ def test_the_bound_solves_the_equations_of_reverse_water_filling(bits):
 def test_a_correlation_that_no_process_has_is_refused(correlation):
     with pytest.raises(DataError, match="must be above -1 and below 1"):
         make(correlation)
+
+
+def test_vectors_of_a_subspace_are_bounded_as_if_it_were_all_there_is():
+    data = LowRank(16, rank=4, train=20_000, test=10, batch_size=100)
+    data.setup()
+    vectors = data.train_set.vectors
+    assert torch.linalg.matrix_rank(vectors, rtol=1e-4) == 4
+    assert vectors.square().sum(1).mean() == pytest.approx(16, rel=0.02)
+    for bits in (0, 12, 40):
+        assert data.bound(bits) == pytest.approx(16 * 2 ** (-2 * bits / 4))
+
+
+@pytest.mark.parametrize("rank", [0, 17])
+def test_a_rank_that_no_subspace_has_is_refused(rank):
+    with pytest.raises(DataError, match="must be from 1 to 16"):
+        LowRank(16, rank, train=10, test=10, batch_size=10)
