@@ -8,13 +8,15 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from rich.progress import track
 
 from vqvae.cli.tables import print_table
 from vqvae.data.texmex import VectorSet, open_set
@@ -36,7 +38,7 @@ FOUND = (100, 512)
 THREADS = (1, 2)
 
 
-def seconds(runs: list[Callable[[], Any]], repeats: int) -> list[float]:
+def seconds(runs: Sequence[Callable[[], Any]], repeats: int) -> list[float]:
     """Median times, all in turn, so that a busy moment of the machine is everyone's."""
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats):
@@ -69,9 +71,9 @@ def compare(name: str, quantizer: Quantizer, vectors: VectorSet, repeats: int) -
         torch.set_num_threads(threads)
         faiss.omp_set_num_threads(threads)
         for k in FOUND:
-            distances, ids = ours.search(queries, k)  # the first call compiles
-            expected, expected_ids = theirs.search(queries.numpy(), k)
-            own, other = seconds([lambda: ours.search(queries, k), lambda: theirs.search(queries.numpy(), k)], repeats)  # noqa: B023
+            runs = partial(ours.search, queries, k), partial(theirs.search, queries.numpy(), k)
+            (distances, ids), (expected, expected_ids) = (run() for run in runs)  # the first call compiles
+            own, other = seconds(runs, repeats)
             rows.append(
                 {
                     "quantiser": name,
@@ -102,7 +104,7 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from None
     torch.manual_seed(0)
     rows: list[dict[str, Any]] = []
-    for name, quantizer in trained(vectors.base.shape[1], vectors.learn[:TRAINING_VECTORS].float()).items():
+    for name, quantizer in track(trained(vectors.base.shape[1], vectors.learn[:TRAINING_VECTORS].float()).items()):
         rows += compare(name, quantizer, vectors, arguments.repeats)
     print_table(
         list(rows[0]),

@@ -77,8 +77,8 @@ class Index:
         return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def _search(self, tables: list[Float[Tensor, "M K _"]], k: int) -> Found:
-        if kernels_for(tables[0]) is None:
-            return plain.search(tables, self.codes, self.norms, k)
-        from vqvae.search import kernels
-
-        return kernels.search(tables, self.codes, self.norms, k)
+        search = plain.search
+        if kernels_for(tables[0]) is not None:  # Numba is there
+            from vqvae.search.kernels import search
+        distances, ids = search(tables, self.codes, self.norms, k)
+        return Found(distances.clamp(min=0), ids)  # rounding can take them below
