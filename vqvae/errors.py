@@ -27,3 +27,7 @@ class DataError(VqvaeError):
 
 class UsageError(VqvaeError):
     """A command was called in a way that makes no sense."""
+
+
+class MissingPackageError(VqvaeError, ImportError):
+    """An optional package is needed, and not installed."""

@@ -40,6 +40,15 @@ def test_values_of_all_indices_are_distinct_so_that_no_bit_is_wasted(quantizer):
     assert len(quantizer.decode(indices).unique(dim=0)) == len(indices)
 
 
+def test_tables_add_up_to_the_squared_distances_from_decoded_vectors(quantizer, vectors):
+    indices = quantizer.encode(vectors)
+    values, tables = quantizer.decode(indices).detach(), quantizer.distance_tables(vectors[:9])
+    sums = torch.stack([table[index] for table, index in zip(tables, indices.T, strict=True)]).sum(0)
+    if not quantizer.separable:
+        sums = sums + values.square().sum(1, keepdim=True)
+    torch.testing.assert_close(sums.T, torch.cdist(vectors[:9], values).square(), rtol=1e-3, atol=1e-3)
+
+
 def test_evaluation_returns_exactly_the_decoded_indices_and_no_loss(quantizer, vectors):
     quantized = quantizer.eval()(vectors)
     assert torch.equal(quantized.values, quantizer.decode(quantized.indices))

@@ -41,6 +41,9 @@ class Quantizer(nn.Module, ABC):
     has_prefixes: ClassVar[bool] = False
     """Whether the first m stages can be decoded alone."""
 
+    separable: ClassVar[bool] = True
+    """Whether squared distances from decoded vectors are sums of one term for each index."""
+
     def __init__(self, dim: int, stages: int, codebook_bits: int, codeword_dim: int | None = None):
         super().__init__()
         for name, value in {"dim": dim, "stages": stages, "codebook_bits": codebook_bits}.items():
@@ -89,6 +92,14 @@ class Quantizer(nn.Module, ABC):
 
         Raises:
             ValueError: the method cannot decode this number of columns.
+        """
+
+    @abstractmethod
+    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
+        """Squared distances as look-up tables: ‖q − v‖² = Σ_m table[m, index_m], and ‖v‖² besides unless `separable`.
+
+        Args:
+            queries: the vectors q, in float32. The decoded vectors v are not looked at, which makes tables worth while.
         """
 
     @torch.no_grad()

@@ -25,6 +25,14 @@ def find_nearest(x: Float[Tensor, "n D"], codebooks: Float[Tensor, "M K d"]) -> 
     return search_in_pieces(search, x, stages * size)
 
 
+@torch.no_grad()
+def squared_distances(x: Float[Tensor, "n D"], codebooks: Float[Tensor, "M K d"]) -> Float[Tensor, "M K n"]:
+    """Squared distances of vectors, or of their M parts where D = M d, from all codewords."""
+    parts = x.double().unflatten(1, (len(codebooks), -1)).permute(1, 2, 0)  # so that small distances stay exact
+    norms = codebooks.double().square().sum(2, keepdim=True)
+    return torch.baddbmm(norms, -2 * codebooks.double(), parts).add_(parts.square().sum(1, keepdim=True)).float()
+
+
 def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
     """The index of the least cost of each vector in each codebook."""
     kernels = kernels_for(costs)

@@ -4,10 +4,7 @@ Rows of costs are read in blocks: a block without a cost below the worst that is
 passed over in a few vector instructions. None of this needs fast-math: costs add up in one order on every machine.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +15,7 @@ from torch import Tensor
 
 from vqvae.compiled import compiled, inlined
 from vqvae.quantizers.beam_search import UNUSED
+from vqvae.threads import in_threads
 
 BLOCK = 128
 FEW = 32  # vectors that are not worth a thread of their own
@@ -58,16 +56,7 @@ def _in_threads(kernel: Callable[..., None], rows: int, *arguments: Any) -> None
     """Runs a kernel on all vectors, in as many threads as PyTorch uses."""
     threads = max(1, min(torch.get_num_threads(), rows // FEW))
     cuts = [rows * piece // threads for piece in range(threads + 1)]
-    others = [_pool(os.getpid()).submit(kernel, *arguments, *cut) for cut in pairwise(cuts[1:])]
-    kernel(*arguments, 0, cuts[1])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of this process: those of a parent are lost when it forks."""
-    return ThreadPoolExecutor(os.cpu_count(), "vqvae-search")
+    in_threads(kernel, [(*arguments, *cut) for cut in pairwise(cuts)])
 
 
 @inlined

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import find_nearest, kmeans
+from vqvae.quantizers.codebook import find_nearest, kmeans, squared_distances
 
 
 class ProductVQ(Quantizer):
@@ -31,6 +31,10 @@ class ProductVQ(Quantizer):
         self._check_stages(indices)
         parts = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=True)]
         return torch.cat(parts, dim=1)
+
+    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
+        self._check_dim(queries)
+        return squared_distances(queries, self.codebooks)
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """k-means in each part."""

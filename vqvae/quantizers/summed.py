@@ -19,6 +19,7 @@ class SummedQuantizer(Quantizer):
     """
 
     has_prefixes = True
+    separable = False
 
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int):
         if beam < 1:
@@ -30,6 +31,14 @@ class SummedQuantizer(Quantizer):
         self._check_stages(indices)
         chosen = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=False)]
         return torch.stack(chosen).sum(0)
+
+    @torch.no_grad()
+    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
+        """‖q − Σc‖² = ‖q‖² − 2 Σ q·c + ‖Σc‖², with ‖q‖² in the first table."""
+        self._check_dim(queries)
+        tables = (-2 * self.codebooks) @ queries.T
+        tables[0] += queries.square().sum(1)
+        return tables
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """k-means on the remainders of the stages before, stage by stage."""

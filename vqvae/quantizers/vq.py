@@ -4,7 +4,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import find_nearest, kmeans
+from vqvae.quantizers.codebook import find_nearest, kmeans, squared_distances
 
 
 class VQ(Quantizer):
@@ -24,6 +24,10 @@ class VQ(Quantizer):
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices)
         return self.codebooks[0].index_select(0, indices[:, 0])
+
+    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "1 K n"]:
+        self._check_dim(queries)
+        return squared_distances(queries, self.codebooks)
 
     def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
         """k-means."""

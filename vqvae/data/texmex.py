@@ -1,0 +1,86 @@
+"""Vector sets in the formats of TEXMEX, such as SIFT1M: http://corpus-texmex.irisa.fr."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int32, Shaped
+from torch import Tensor
+
+from vqvae.errors import DataError
+
+COMPONENTS = {".fvecs": "<f4", ".bvecs": "u1", ".ivecs": "<i4"}
+
+
+class VectorSet(NamedTuple):
+    """A set for nearest-neighbour search.
+
+    Attributes:
+        learn: vectors to train quantisers on; float32 or uint8, as they are in the file, and so the next two.
+        base: vectors to search among.
+        queries: vectors whose neighbours are looked for.
+        neighbours: the true nearest vectors of `base` for each query, nearest first.
+    """
+
+    learn: Shaped[Tensor, "l D"]
+    base: Shaped[Tensor, "n D"]
+    queries: Shaped[Tensor, "q D"]
+    neighbours: Int32[Tensor, "q g"]
+
+
+def open_set(folder: Path) -> VectorSet:
+    """The files of a folder, by how their names end, as in `sift_base.fvecs` or `base.bvecs`; mapped into memory.
+
+    Raises:
+        DataError: a file is missing, damaged, or does not fit the others.
+    """
+    learn, base, queries = (read_vectors(_find(folder, f"*{part}.[fb]vecs")) for part in ("learn", "base", "query"))
+    neighbours = read_vectors(_find(folder, "*groundtruth.ivecs"))
+    if not learn.shape[1] == base.shape[1] == queries.shape[1]:
+        dims = ", ".join(str(vectors.shape[1]) for vectors in (learn, base, queries))
+        raise DataError(f"{folder}: learn, base and query vectors have dimensions {dims}: these are of several sets")
+    if len(neighbours) != len(queries) or not 0 <= neighbours.min() <= neighbours.max() < len(base):
+        raise DataError(f"{folder}: the ground truth is of other queries or another base: get that of this set")
+    return VectorSet(learn, base, queries, neighbours)
+
+
+def read_vectors(path: Path, limit: int | None = None) -> Shaped[Tensor, "n D"]:
+    """The vectors of a file, mapped into memory: those of `.fvecs` are float32, of `.bvecs` uint8, of `.ivecs` int32.
+
+    Each vector in the file is its dimension, a little-endian int32, and its components.
+
+    Args:
+        path: the file.
+        limit: how many vectors to read at most; all without.
+
+    Raises:
+        DataError: the file is missing, truncated, or not of this format.
+    """
+    if path.suffix not in COMPONENTS:
+        raise DataError(f"{path}: not of a format of TEXMEX: its suffix must be one of {', '.join(COMPONENTS)}")
+    try:
+        dim = int.from_bytes(path.open("rb").read(4), "little", signed=True)
+        record = np.dtype([("dim", "<i4"), ("components", COMPONENTS[path.suffix], (max(dim, 1),))])
+        number, left_over = divmod(path.stat().st_size, record.itemsize)
+        if dim < 1 or number < 1:
+            raise DataError(f"{path}: truncated, or no {path.suffix} file: get it anew")
+        if left_over:
+            raise DataError(
+                f"{path}: truncated, or no {path.suffix} file: {left_over} bytes more than {number} vectors"
+            )
+        # Copy on write: PyTorch knows no tensors that may not be written to
+        records = np.memmap(path, record, mode="c", shape=number if limit is None else min(limit, number))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    wrong = np.flatnonzero(records["dim"] != dim)
+    if len(wrong):
+        raise DataError(f"{path}: damaged, or no {path.suffix} file: vector {wrong[0]} is not of dimension {dim}")
+    return torch.from_numpy(np.asarray(records["components"]))
+
+
+def _find(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise DataError(f"{folder} holds {len(found)} files {pattern}, but one is needed: name the folder of one set")
+    return found[0]

@@ -1,0 +1,43 @@
+"""The search in plain PyTorch, on any device; `kernels.py` finds the same on CPUs."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from vqvae.search.found import Found
+
+PIECE = 2**15  # vectors whose distances are held at a time
+
+
+def search(
+    tables: Sequence[Float[Tensor, "M K _"]], codes: Integer[Tensor, "n M"], norms: Float[Tensor, " n"] | None, k: int
+) -> Found:
+    """The k nearest vectors of each query.
+
+    Args:
+        tables: what each index adds to the distance from each query, for a block of queries at a time.
+        codes: the indices of the vectors.
+        norms: what else is added for each vector.
+        k: how many to find.
+    """
+    found = [_search(block, codes, norms, k) for block in tables]
+    return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _search(tables: Tensor, codes: Tensor, norms: Tensor | None, k: int) -> Found:
+    queries = tables.shape[2]
+    distances = tables.new_full((queries, k), torch.inf)
+    ids = torch.full((queries, k), -1, device=tables.device)
+    for start in range(0, len(codes), PIECE):
+        piece = codes[start : start + PIECE].long()
+        sums = torch.zeros(()) if norms is None else norms[start : start + PIECE].unsqueeze(1)
+        for table, index in zip(tables, piece.T, strict=True):
+            sums = sums + table.index_select(0, index)
+        numbers = torch.arange(start, start + len(piece), device=tables.device).expand(queries, -1)
+        distances, places = torch.cat([distances, sums.T.nan_to_num(torch.inf, posinf=torch.inf)], dim=1).topk(
+            k, largest=False
+        )
+        ids = torch.cat([ids, numbers], dim=1).gather(1, places)
+    return Found(distances, ids.masked_fill(distances.isinf(), -1))

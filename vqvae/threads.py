@@ -1,0 +1,35 @@
+"""Threads of Python's own, for kernels that do not hold Python's global lock."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+
+
+def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
+    """Calls the kernel with each of the arguments, in as many threads as PyTorch uses."""
+    waiting = deque(calls)
+
+    def work() -> None:
+        while True:
+            try:
+                arguments = waiting.popleft()
+            except IndexError:
+                return
+            kernel(*arguments)
+
+    threads = min(torch.get_num_threads(), len(waiting))
+    others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads of this process: those of a parent are lost when it forks."""
+    return ThreadPoolExecutor(os.cpu_count(), "vqvae-search")
