@@ -32,7 +32,7 @@ class ProductVQ(Quantizer):
         parts = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=True)]
         return torch.cat(parts, dim=1)
 
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
         """k-means in each part."""
         self._check_dim(vectors)
         for stage, part in enumerate(vectors.chunk(self.stages, dim=1)):

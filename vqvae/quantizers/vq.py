@@ -25,7 +25,7 @@ class VQ(Quantizer):
         self._check_stages(indices)
         return self.codebooks[0].index_select(0, indices[:, 0])
 
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
         """k-means."""
         self._check_dim(vectors)
         self.codebooks.data[0] = kmeans(vectors, self.codebook_size, iterations)
