@@ -1,4 +1,4 @@
-"""The searches against those of faiss, with the same codebooks and vectors."""
+"""Searches against those of faiss, with the same codebooks and vectors, and trainings against theirs."""
 
 import faiss
 import numpy as np
@@ -54,3 +54,30 @@ def test_product_vq_finds_what_faiss_finds(vectors):
     faiss.copy_array_to_vector(quantizer.codebooks.detach().numpy().ravel(), peer.centroids)
     expected = torch.from_numpy(peer.compute_codes(vectors.numpy()).astype(np.int64))
     assert (quantizer.encode(vectors) == expected).all(dim=1).float().mean() > 0.99
+
+
+def trained_errors(quantizer: Quantizer, peer: faiss.Quantizer, vectors: torch.Tensor) -> tuple[float, float]:
+    """Mean errors, ours and theirs, of codebooks that everyone trained."""
+    quantizer.fit(vectors)
+    peer.train(vectors.numpy())
+    theirs = torch.from_numpy(peer.decode(peer.compute_codes(vectors.numpy())))
+    ours = errors(quantizer, quantizer.encode(vectors), vectors)
+    return float(ours.mean()), float((vectors - theirs).square().sum(1).mean())
+
+
+def test_residual_training_leaves_less_error_than_that_of_faiss(vectors):
+    peer = faiss.ResidualQuantizer(DIM, STAGES, 4)
+    peer.max_beam_size = 5
+    ours, theirs = trained_errors(ResidualVQ(DIM, STAGES, 4, beam=5), peer, vectors)
+    assert ours < 0.97 * theirs
+
+
+def test_additive_training_leaves_no_more_error_than_local_search_quantization_of_faiss(vectors):
+    peer = faiss.LocalSearchQuantizer(DIM, STAGES, 4)
+    ours, theirs = trained_errors(AdditiveVQ(DIM, STAGES, 4, beam=8), peer, vectors)
+    assert ours < theirs
+
+
+def test_product_training_leaves_no_more_error_than_that_of_faiss(vectors):
+    ours, theirs = trained_errors(ProductVQ(DIM, STAGES, 4), faiss.ProductQuantizer(DIM, STAGES, 4), vectors)
+    assert ours < 1.01 * theirs

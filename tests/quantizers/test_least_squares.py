@@ -1,9 +1,11 @@
 """The update of all codebooks at once against a dense solver, and what it is worth in training."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from vqvae.quantizers import AdditiveVQ, ResidualVQ
+from vqvae.quantizers.codebook import kmeans
 from vqvae.quantizers.least_squares import solve_codebooks
 
 
@@ -44,10 +46,31 @@ def test_vectors_that_are_met_exactly_change_nothing():
     torch.testing.assert_close(solve_codebooks(vectors, indices, start), start)
 
 
-def test_additive_training_goes_below_k_means_stage_by_stage():
+def stage_by_stage(vectors: torch.Tensor, stages: int, size: int) -> torch.Tensor:
+    """Codebooks of the textbook's residual VQ: k-means on the remainders of the greedy search."""
+    codebooks = []
+    for _ in range(stages):
+        codebooks.append(kmeans(vectors, size, iterations=25))
+        vectors = vectors - codebooks[-1][torch.cdist(vectors, codebooks[-1]).argmin(1)]
+    return torch.stack(codebooks)
+
+
+@pytest.mark.parametrize("method", [ResidualVQ, AdditiveVQ])
+def test_training_all_codebooks_together_goes_below_k_means_stage_by_stage(method):
     vectors = torch.randn(3000, 16) @ torch.randn(16, 16)
-    stage_by_stage, additive = ResidualVQ(16, 4, 4, beam=8), AdditiveVQ(16, 4, 4, beam=8)
-    stage_by_stage.fit(vectors)
-    additive.fit(vectors)
-    before = error(vectors, stage_by_stage.codebooks, stage_by_stage.encode(vectors))
-    assert error(vectors, additive.codebooks, additive.encode(vectors)) < 0.97 * before
+    quantizer = method(16, 4, 4, beam=8)
+    quantizer.codebooks.data.copy_(stage_by_stage(vectors, 4, 16))
+    before = error(vectors, quantizer.codebooks, quantizer.encode(vectors))
+    quantizer.fit(vectors)
+    assert error(vectors, quantizer.codebooks, quantizer.encode(vectors)) < 0.97 * before
+
+
+def test_prefixes_of_residual_vq_lose_little_by_training_all_codebooks_together():
+    vectors = torch.randn(3000, 16) @ torch.randn(16, 16)
+    quantizer, textbook = ResidualVQ(16, 4, 4, beam=8), ResidualVQ(16, 4, 4, beam=8)
+    quantizer.fit(vectors)
+    textbook.codebooks.data.copy_(stage_by_stage(vectors, 4, 16))
+    found, expected = quantizer.encode(vectors), textbook.encode(vectors)
+    for stages in range(1, 5):
+        limit = 1.15 * error(vectors, textbook.codebooks[:stages], expected[:, :stages])
+        assert error(vectors, quantizer.codebooks[:stages], found[:, :stages]) < limit

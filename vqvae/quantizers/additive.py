@@ -1,11 +1,9 @@
 """Additive VQ by beam search."""
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vqvae.quantizers.beam_search import Expansion, refine, search_in_any_order, search_in_order
-from vqvae.quantizers.least_squares import solve_codebooks
 from vqvae.quantizers.pieces import search_in_pieces
 from vqvae.quantizers.summed import SummedQuantizer
 
@@ -43,18 +41,3 @@ class AdditiveVQ(SummedQuantizer):
             return refine(terms, single, found.indices, self.refinements)
 
         return search_in_pieces(search, x, terms.floats(self.beam))
-
-    @torch.no_grad()
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
-        """k-means stage by stage, then search and least squares in turn.
-
-        After each update the codebooks are shaken, less each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that
-        the search does not settle for the first solution.
-        """
-        super().fit(vectors, iterations)
-        codebooks = self.codebooks.data.clone()
-        spread = vectors.std(0, correction=0) / self.stages
-        for iteration in range(1, iterations + 1):
-            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks)
-            shake = max(0.0, 1 - iteration / max(1, iterations - 2)) ** 0.5
-            self.codebooks.data.copy_(codebooks + shake * spread * torch.randn_like(codebooks))

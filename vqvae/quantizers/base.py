@@ -112,7 +112,7 @@ class Quantizer(nn.Module, ABC):
         return (self.decode(indices.flatten(0, 1)) - self.decode(indices[0, :1])).unflatten(0, (stages, size))
 
     @abstractmethod
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
         """Sets the codebooks by the method's classic training, in place, without gradients."""
 
     def use(self, estimator: Estimator) -> None:

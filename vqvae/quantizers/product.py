@@ -36,7 +36,7 @@ class ProductVQ(Quantizer):
         self._check_dim(queries)
         return squared_distances(queries, self.codebooks)
 
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
         """k-means in each part."""
         self._check_dim(vectors)
         for stage, part in enumerate(vectors.chunk(self.stages, dim=1)):

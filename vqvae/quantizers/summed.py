@@ -6,6 +6,9 @@ from torch import Tensor
 
 from vqvae.quantizers.base import Quantizer
 from vqvae.quantizers.codebook import find_nearest, kmeans
+from vqvae.quantizers.least_squares import solve_codebooks
+
+SHAKE = 0.5  # of the length of the error: how far a sum of codewords is shaken at first
 
 
 class SummedQuantizer(Quantizer):
@@ -40,11 +43,30 @@ class SummedQuantizer(Quantizer):
         tables[0] += queries.square().sum(1)
         return tables
 
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
-        """k-means on the remainders of the stages before, stage by stage."""
+    @torch.no_grad()
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
+        """k-means stage by stage, then search and least squares for all codebooks in turn.
+
+        So the codebooks fit one another and what the search, with its beam, really chooses: the simultaneous joint
+        design of LeBlanc et al., "Efficient Search and Design Procedures for Robust Multi-Stage VQ of LPC Parameters
+        for 4 kb/s Speech Coding", IEEE Trans. Speech and Audio Processing 1993. After each update they are shaken, less
+        each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that the search does not settle for the first
+        solution. The order of the stages stays, as least squares starts from where k-means ended.
+        """
         self._check_dim(vectors)
+        remainder = self._fit_stages(vectors, iterations // 2)
+        spread = SHAKE * remainder.std(0, correction=0) / self.stages**0.5
+        codebooks = self.codebooks.data.clone()
+        for iteration in range(1, iterations + 1):
+            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks)
+            shake = max(0.0, 1 - iteration / max(1, iterations - 2)) ** 0.5
+            self.codebooks.data.copy_(codebooks + shake * spread * torch.randn_like(codebooks))
+
+    def _fit_stages(self, vectors: Float[Tensor, "n D"], iterations: int) -> Float[Tensor, "n D"]:
+        """k-means on what the stages before left over; returns what the last one leaves."""
         remainder = vectors
         for stage in range(self.stages):
             codebook = kmeans(remainder, self.codebook_size, iterations)
             self.codebooks.data[stage] = codebook
             remainder = remainder - codebook[find_nearest(remainder, codebook.unsqueeze(0)).squeeze(1)]
+        return remainder

@@ -29,7 +29,7 @@ class VQ(Quantizer):
         self._check_dim(queries)
         return squared_distances(queries, self.codebooks)
 
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 20) -> None:
+    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
         """k-means."""
         self._check_dim(vectors)
         self.codebooks.data[0] = kmeans(vectors, self.codebook_size, iterations)

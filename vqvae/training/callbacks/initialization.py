@@ -13,7 +13,7 @@ class InitializeCodebooks(Callback):
 
     Args:
         vectors: how many vectors to fit to.
-        iterations: rounds of k-means for each codebook.
+        iterations: of `Quantizer.fit`; few, since the training goes on.
     """
 
     def __init__(self, vectors: int, iterations: int):
