@@ -1,5 +1,8 @@
 """What holds for every data module of conf/data that hands out vectors."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -10,9 +13,24 @@ from vqvae.data import VectorDataModule
 SMALL = {"dim": 8, "rank": 3, "train": 500, "test": 100, "batch_size": 64}
 
 
+@pytest.fixture
+def descriptors(tmp_path: Path) -> Path:
+    """A set in the formats of TEXMEX."""
+    draws = np.random.default_rng(0)
+    for name, number in {"learn": 300, "base": 200, "query": 10}.items():
+        components = draws.integers(256, size=(number, 8), dtype=np.uint8)
+        dims = np.full((number, 1), 8, "<i4").view(np.uint8)
+        (tmp_path / f"{name}.bvecs").write_bytes(np.concatenate([dims, components], 1).tobytes())
+    neighbours = np.concatenate([np.full((10, 1), 2), draws.integers(200, size=(10, 2))], 1)
+    (tmp_path / "groundtruth.ivecs").write_bytes(neighbours.astype("<i4").tobytes())
+    return tmp_path
+
+
 @pytest.fixture(params=data_modules(VectorDataModule))
 def data(request: pytest.FixtureRequest) -> VectorDataModule:
     config = load("data", request.param)
+    if "root" in config:
+        config["root"] = str(request.getfixturevalue(request.param))
     module = instantiate({**config, **{name: value for name, value in SMALL.items() if name in config}})
     module.setup()
     return module

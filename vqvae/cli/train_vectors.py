@@ -8,8 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from vqvae.cli import run
 from vqvae.config import build
-from vqvae.data import VectorDataModule
+from vqvae.data import VectorDataModule, VectorSet
+from vqvae.evaluation.recall import RANKS, recall
 from vqvae.quantizers import Quantizer
+from vqvae.search import Index
 from vqvae.training import VectorCompression
 
 
@@ -26,17 +28,30 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
     quantizer.use(instantiate(cfg.estimator))
     data: VectorDataModule = instantiate(cfg.data)
     data.setup()
+    vectors = data.train_set.vectors.float()
     module = VectorCompression(quantizer, **instantiate(cfg.optimizer))
     trainer = run.make_trainer(cfg)
     checkpoint = run.checkpoint_to_resume(cfg, output)
     if not checkpoint:
-        quantizer.fit(data.train_set.vectors, iterations)
+        quantizer.fit(vectors, iterations)
     fitted = trainer.test(module, data, verbose=False)[0]["test/error"]
     done = run.fit(trainer, module, data, checkpoint)
     error = trainer.test(module, data, verbose=False)[0]["test/error"]
     if not trainer.is_global_zero:
         return
     bits = quantizer.bits_per_vector
-    test = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
+    test: dict[str, Any] = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
     print(f"test: error {error:.4g} with {bits} bits a vector (classic training alone: {fitted:.4g})")
+    if data.search_set:
+        test["recall"] = recalls(quantizer, data.search_set)
+        print("recall@T: " + ", ".join(f"{rank}: {share:.4f}" for rank, share in test["recall"].items()))
     run.write_result(output, {"quantizer": config, "training": run.settings(cfg), "test": test, **done})
+
+
+def recalls(quantizer: Quantizer, vectors: VectorSet) -> dict[int, float]:
+    """Recall@T of a search among the codes of the base, for T = 1, 2, 4 ... 512."""
+    index = Index(quantizer)
+    index.add(vectors.base)
+    ranks = [rank for rank in RANKS if rank <= len(vectors.base)]
+    found = index.search(vectors.queries, max(ranks)).ids
+    return {rank: recall(found, vectors.neighbours, rank) for rank in ranks}

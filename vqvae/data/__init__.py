@@ -2,6 +2,7 @@
 
 from vqvae.data.base import ImageDataModule
 from vqvae.data.cifar10 import CIFAR10, load_cifar10
+from vqvae.data.descriptors import Descriptors
 from vqvae.data.folder import ImageFolder
 from vqvae.data.gaussian import Autoregressive, LowRank
 from vqvae.data.sample import SamplePhotos
@@ -11,6 +12,7 @@ from vqvae.data.vectors import VectorDataModule
 __all__ = [
     "CIFAR10",
     "Autoregressive",
+    "Descriptors",
     "ImageDataModule",
     "ImageFolder",
     "LowRank",
