@@ -1,6 +1,7 @@
 """`train.py` as a person uses it, on a few steps."""
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import REPOSITORY
@@ -154,8 +156,8 @@ def test_a_training_begins_with_the_weights_and_tables_of_a_model_file(tmp_path,
     assert model.fingerprints.weights == before.fingerprints.weights  # so files of fixed width stay readable
     assert model.fingerprints.whole != before.fingerprints.whole
     assert model.about["weights"] == {"name": "model", "about": before.about} and "PSNR" in done.stdout
-    done = train(tmp_path, *folder_data, "hydra.run.dir=wrong", first, "quantizer.codebook_bits=3", code=1)
-    assert "error: weights=first/model.safetensors: these are not weights of the network" in done.stderr
+    done = train(tmp_path, *folder_data, "hydra.run.dir=wrong", first, "network.decoder.hidden=[8,4]", code=1)
+    assert "error: weights=first/model.safetensors: these are not weights of the decoder" in done.stderr
 
 
 @pytest.mark.slow
@@ -166,3 +168,52 @@ def test_every_other_entropy_model_is_fitted_and_written_too(tmp_path, folder_da
     image = read_image(photos / "0.png")
     assert type(codec.entropy_model).__name__.lower() == entropy
     assert np.array_equal(codec.decompress(codec.compress(image)), codec.reconstruct(image))
+
+
+VECTORS = [
+    "experiment=toy",
+    "quantizer.dim=8",
+    "quantizer.stages=2",
+    "quantizer.codebook_bits=2",
+    "data.train=200",
+    "data.test=100",
+    "data.batch_size=50",
+    "trainer.max_steps=4",
+    "trainer.val_check_interval=2",
+]
+
+
+def train_vectors(folder: Path, *overrides: str, options: Sequence[str] = ()) -> str:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *options, *VECTORS, *overrides]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_sweep_over_vectors_is_told_in_a_file_each_and_not_done_again(tmp_path):
+    sweep = ["quantizer=rvq,pvq", "quantizer.codebook_bits=2", "data=white"]
+    assert train_vectors(tmp_path, *sweep, options=["-m"]).count("test: error") == 2
+    results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("outputs/toy/*/result.json")}
+    assert sorted(results) == ["pvq-4x2-white-seed0", "rvq-4x2-white-seed0"]
+    for result in results.values():
+        assert result["steps"] == 4 and result["test"]["bits"] == 4
+        assert 8 > result["test"]["error"] > result["test"]["bound"] == pytest.approx(8 * 2 ** (-2 * 4 / 8))
+    again = train_vectors(tmp_path, *sweep, options=["-m"])
+    assert again.count("done already") == 2 and "test: error" not in again
+
+
+@pytest.mark.slow
+def test_without_steps_the_classic_training_is_all_there_is(tmp_path):
+    train_vectors(tmp_path, "quantizer=rvq", "data=low_rank", "data.rank=2", "hydra.run.dir=out", "trainer.max_steps=0")
+    test = json.loads((tmp_path / "out" / "result.json").read_text())["test"]
+    assert test["error"] == test["fitted"]
+
+
+@pytest.mark.slow
+def test_a_training_begins_with_the_networks_of_a_model_of_another_quantiser(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "hydra.run.dir=first")
+    other = ["weights=first/model.safetensors", "quantizer=pvq", "quantizer.codebook_bits=3", "trainer.max_steps=0"]
+    train(tmp_path, *folder_data, *other, "hydra.run.dir=second")
+    first, second = (read_model(tmp_path / run / "model.safetensors").tensors for run in ("first", "second"))
+    assert all(torch.equal(first[name], second[name]) for name in first if "encoder" in name or "decoder" in name)
