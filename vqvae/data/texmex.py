@@ -64,7 +64,7 @@ def read_vectors(path: Path, limit: int | None = None) -> Shaped[Tensor, "n D"]:
         with path.open("rb") as file:
             dim = int.from_bytes(file.read(4), "little", signed=True)
         size, vector = path.stat().st_size, 4 + dim * component.itemsize
-        if dim < 1 or size < vector or size % vector:
+        if dim < 1 or size % vector:
             what = f"{size} bytes are no whole vectors of dimension {dim}"
             raise DataError(f"{path}: truncated, or no {path.suffix} file: {what}")
         # Copy on write: PyTorch knows no tensors that may not be written to
