@@ -115,7 +115,7 @@ def main() -> None:
             f"{len(vectors.base[:BASE])} vectors and {len(vectors.queries[:QUERIES])} queries of {arguments.data.name}"
         )
         versions = f"torch {torch.__version__}, faiss {faiss.__version__}, Python {platform.python_version()}"
-        about = f"{sizes}, {STAGES} codebooks of {2**BITS}. {arguments.about} {versions}.".replace(".  ", ". ")
+        about = f"{sizes}, {STAGES} codebooks of {2**BITS}, {versions}. {arguments.about}".strip()
         arguments.json.write_text(json.dumps({"about": about, "search": rows}, indent=1) + "\n")
 
 

@@ -31,6 +31,7 @@ def test_vectors_are_read_as_they_were_written(tmp_path, suffix):
     path = write(tmp_path / f"x{suffix}", rows)
     vectors = read_vectors(path)
     assert vectors.dtype == DTYPES[suffix] and vectors.tolist() == rows
+    assert read_vectors(path, limit=0).shape == (0, 3)
     assert read_vectors(path, limit=2).tolist() == rows[:2]
     assert read_vectors(path, limit=9).tolist() == rows
 
@@ -47,7 +48,7 @@ def test_changing_a_tensor_leaves_its_file_alone(tmp_path):
         (b"", "truncated"),
         (b"\2\0", "truncated"),
         (struct.pack("<i2B", 2, 1, 2)[:-1], "truncated"),
-        (struct.pack("<i2Bi2B", 2, 1, 2, 2, 1, 2)[:-1], "5 bytes more than 1 vectors"),
+        (struct.pack("<i2Bi2B", 2, 1, 2, 2, 1, 2)[:-1], "11 bytes are no whole vectors of dimension 2"),
         (struct.pack("<i2Bi2B", 2, 1, 2, 3, 1, 2), "vector 1 is not of dimension 2"),
         (struct.pack("<i2B", -2, 1, 2), "no .bvecs"),
         (struct.pack("<i2B", 0, 1, 2), "no .bvecs"),
@@ -61,6 +62,13 @@ def test_a_truncated_or_foreign_file_is_one_line(tmp_path, content, reason):
     with pytest.raises(DataError, match=reason) as caught:
         read_vectors(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_foreign_file_that_would_be_one_huge_vector_is_one_line(tmp_path):
+    path = tmp_path / "x.fvecs"
+    path.write_bytes(b"\x89PNG and so on")
+    with pytest.raises(DataError, match=r"no whole vectors of dimension 1196314761"):
+        read_vectors(path)
 
 
 def test_a_file_that_is_not_there_or_of_another_kind_is_one_line(tmp_path):

@@ -59,18 +59,16 @@ def read_vectors(path: Path, limit: int | None = None) -> Shaped[Tensor, "n D"]:
     """
     if path.suffix not in COMPONENTS:
         raise DataError(f"{path}: not of a format of TEXMEX: its suffix must be one of {', '.join(COMPONENTS)}")
+    component = np.dtype(COMPONENTS[path.suffix])
     try:
-        dim = int.from_bytes(path.open("rb").read(4), "little", signed=True)
-        record = np.dtype([("dim", "<i4"), ("components", COMPONENTS[path.suffix], (max(dim, 1),))])
-        number, left_over = divmod(path.stat().st_size, record.itemsize)
-        if dim < 1 or number < 1:
-            raise DataError(f"{path}: truncated, or no {path.suffix} file: get it anew")
-        if left_over:
-            raise DataError(
-                f"{path}: truncated, or no {path.suffix} file: {left_over} bytes more than {number} vectors"
-            )
+        with path.open("rb") as file:
+            dim = int.from_bytes(file.read(4), "little", signed=True)
+        size, vector = path.stat().st_size, 4 + dim * component.itemsize
+        if dim < 1 or size % vector:
+            what = f"{size} bytes are no whole vectors of dimension {dim}"
+            raise DataError(f"{path}: truncated, or no {path.suffix} file: {what}")
         # Copy on write: PyTorch knows no tensors that may not be written to
-        records = np.memmap(path, record, mode="c", shape=number if limit is None else min(limit, number))
+        records = np.memmap(path, [("dim", "<i4"), ("components", component, (dim,))], mode="c")[:limit]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     wrong = np.flatnonzero(records["dim"] != dim)

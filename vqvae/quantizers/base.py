@@ -99,7 +99,7 @@ class Quantizer(nn.Module, ABC):
         """Squared distances as look-up tables: ‖q − v‖² = Σ_m table[m, index_m], and ‖v‖² besides unless `separable`.
 
         Args:
-            queries: the vectors q, in float32. The decoded vectors v are not looked at, which makes tables worth while.
+            queries: the vectors q, in float32.
         """
 
     @torch.no_grad()

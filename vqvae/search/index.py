@@ -1,5 +1,7 @@
 """Exhaustive search among quantised vectors by look-up tables."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
@@ -71,12 +73,12 @@ class Index:
         entries = self.quantizer.codebooks.shape[:2].numel()
         block = max(1, min(QUERIES, BLOCK_FLOATS // entries, -(-len(queries) // torch.get_num_threads())))
         found = [
-            self._search([self.quantizer.distance_tables(few) for few in piece.split(block)], k)
+            self._search(self.quantizer.distance_tables(piece).split(block, dim=2), k)
             for piece in queries.to(self.codes.device, torch.float32).split(max(1, FLOATS // entries))
         ]
         return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _search(self, tables: list[Float[Tensor, "M K _"]], k: int) -> Found:
+    def _search(self, tables: Sequence[Float[Tensor, "M K _"]], k: int) -> Found:
         search = plain.search
         if kernels_for(tables[0]) is not None:  # Numba is there
             from vqvae.search.kernels import search
