@@ -7,13 +7,18 @@ from typing import Any
 import numba
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """The function as machine code, kept on disk after its first use, without Python's global lock."""
     plain = unwrap(function)  # from what a type checker may have put around it
     try:
-        return numba.njit(nogil=True, cache=True)(plain)
+        return numba.njit(nogil=True, cache=True, **options)(plain)
     except RuntimeError:  # there is no folder that a cache could be written to
-        return numba.njit(nogil=True)(plain)
+        return numba.njit(nogil=True, **options)(plain)
+
+
+def compiled_exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for arithmetic that needs no rounding: a product and a sum may become one operation."""
+    return compiled(function, fastmath={"contract"})
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:

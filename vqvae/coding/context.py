@@ -17,11 +17,11 @@ from vqvae.coding.context_training import train
 PIECE = 4096  # vectors that are computed at once where all indices are known
 
 
-class Step(NamedTuple):
-    """What is coded in one go: one stage of one front of n images."""
+class Piece(NamedTuple):
+    """Some fronts of n images: their symbols in coding order, each with its frequencies."""
 
-    symbols: Int64[np.ndarray, "n p"]
-    frequencies: Float32[np.ndarray, "n p K"]
+    symbols: Int32[np.ndarray, "n s"]
+    frequencies: Float32[np.ndarray, "n s K"]
 
 
 class Context(EntropyModel):
@@ -78,14 +78,14 @@ class Context(EntropyModel):
 
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
         total = np.zeros(len(indices))
-        for step in self._steps(indices, known):
-            total += [information(*image).sum() for image in zip(*step, strict=True)]
+        for symbols, frequencies in self._pieces(indices, known):
+            total += [information(*image).sum() for image in zip(symbols, frequencies, strict=True)]
         return total
 
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
         encoders = [Encoder() for _ in indices]
-        for step in self._steps(indices, known):
-            for encoder, symbols, frequencies in zip(encoders, *step, strict=True):
+        for piece in self._pieces(indices, known):
+            for encoder, symbols, frequencies in zip(encoders, *piece, strict=True):
                 encoder.encode(symbols, frequencies)
         return [encoder.finish() for encoder in encoders]
 
@@ -109,21 +109,20 @@ class Context(EntropyModel):
             decoder.finish()
         return grid[:, REACH:-REACH, REACH:-REACH, :stages].astype(np.int64)
 
-    def _steps(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Step]:
-        """All steps in coding order, computed many fronts at once since all indices are there."""
+    def _pieces(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Piece]:
+        """All symbols in coding order, computed many fronts at once since all indices are there."""
         number, height, width, stages = indices.shape
         network, grid = self.network, self._grid(indices)
         flat = grid.reshape(number, -1, self.stages)
-        for fronts in _pieces(_fronts(height, width), max(1, PIECE // number)):
+        for fronts in _group(_fronts(height, width), max(1, PIECE // number)):
             places = np.concatenate(fronts)
             near, here = network.near(grid, places), flat[:, places]
-            frequencies = [network.frequencies(near, here, stage) for stage in range(known, stages)]
-            start = 0
-            for front in fronts:
-                end = start + len(front)
-                for stage in range(known, stages):
-                    yield Step(here[:, start:end, stage], frequencies[stage - known][:, start:end])
-                start = end
+            frequencies = np.stack([network.frequencies(near, here, stage) for stage in range(known, stages)], 1)
+            symbols = here[..., known:stages].transpose(0, 2, 1)
+            front = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
+            order = np.argsort(front * stages + np.arange(stages - known)[:, None], axis=None, kind="stable")
+            flattened = symbols.reshape(number, -1), frequencies.reshape(number, len(order), -1)
+            yield Piece(*(np.take(values, order, 1) for values in flattened))
 
     def _grid(self, indices: Int64[np.ndarray, "n h w m"]) -> Int32[np.ndarray, "n H W M"]:
         """The indices with a border; K stands for what is outside and K + 1 for what is not known yet."""
@@ -147,7 +146,7 @@ def _fronts(height: int, width: int) -> list[Int64[np.ndarray, " _"]]:
     return fronts
 
 
-def _pieces(fronts: list[Int64[np.ndarray, " _"]], places: int) -> Iterator[list[Int64[np.ndarray, " _"]]]:
+def _group(fronts: list[Int64[np.ndarray, " _"]], places: int) -> Iterator[list[Int64[np.ndarray, " _"]]]:
     """Consecutive fronts of so many places or a few more."""
     piece: list[np.ndarray] = []
     for front in fronts:

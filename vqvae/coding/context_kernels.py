@@ -15,7 +15,7 @@ from vqvae.coding.context_network import (
     THIRD_SHIFT,
     Network,
 )
-from vqvae.compiled import compiled
+from vqvae.compiled import compiled, compiled_exact
 
 # In 32 bits, so that many are computed at once
 FIRST, SECOND, THIRD = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT), np.int32(THIRD_SHIFT)
@@ -103,7 +103,7 @@ def _frequencies(  # type: ignore[no-untyped-def]
             _normalize(logits, powers, frequencies, n, p)
 
 
-@compiled
+@compiled_exact
 def _layer(active, where, weights, bias, sums):  # type: ignore[no-untyped-def]
     """A layer's sums. Most activations are zero and passed over; of the others eight are taken at once.
 
