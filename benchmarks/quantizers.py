@@ -170,7 +170,7 @@ def compare_training(x: torch.Tensor, train: torch.Tensor, bits: int) -> list[di
         "product, faiss": (faiss_product, lambda: faiss_product.train(train.numpy())),
         "residual beam 8, ours": (residual_8, lambda: residual_8.fit(train)),
         "residual beam 8, faiss": (faiss_residual, lambda: faiss_residual.train(train.numpy())),
-        "additive beam 8, ours, 20 rounds": (additive, lambda: additive.fit(train)),
+        "additive beam 8, ours, 25 rounds": (additive, lambda: additive.fit(train)),
         "additive beam 8 and local search, ours, 50 rounds": (long, lambda: long.fit(train, iterations=50)),
         "additive, faiss LocalSearchQuantizer": (faiss_local, lambda: faiss_local.train(train.numpy())),
     }

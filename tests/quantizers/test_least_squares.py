@@ -22,6 +22,15 @@ def test_the_codebooks_are_the_least_squares_solution():
     torch.testing.assert_close(error(vectors, found, indices), error(vectors, dense, indices))
 
 
+def test_a_ridge_counts_like_vectors_at_the_mean_of_each_codebook():
+    vectors, indices, start = torch.randn(400, 6), torch.randint(8, (400, 3)), torch.randn(3, 8, 6)
+    found = solve_codebooks(vectors, indices, start, ridge=5.0, steps=30)
+    matrix = torch.cat([F.one_hot(indices, 8).flatten(1), 5**0.5 * torch.eye(24)])
+    mean = start.mean(1, keepdim=True).expand(-1, 8, -1).flatten(0, 1)
+    dense = torch.linalg.lstsq(matrix, torch.cat([vectors, 5**0.5 * mean])).solution
+    torch.testing.assert_close(found.flatten(0, 1), dense, rtol=1e-3, atol=1e-3)
+
+
 def test_a_few_steps_from_nearby_are_enough():
     vectors = torch.randn(2000, 8) @ torch.randn(8, 8)
     quantizer = ResidualVQ(8, 3, 4, beam=4)

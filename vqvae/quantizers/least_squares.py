@@ -9,7 +9,11 @@ EPS = 1e-20
 
 @torch.no_grad()
 def solve_codebooks(
-    vectors: Float[Tensor, "n D"], indices: Int64[Tensor, "n M"], start: Float[Tensor, "M K D"], steps: int = 8
+    vectors: Float[Tensor, "n D"],
+    indices: Int64[Tensor, "n M"],
+    start: Float[Tensor, "M K D"],
+    ridge: float = 0.0,
+    steps: int = 8,
 ) -> Float[Tensor, "M K D"]:
     """The codebooks that minimise Σ‖x − Σc‖² for given indices: least squares, by conjugate gradients.
 
@@ -21,21 +25,25 @@ def solve_codebooks(
         vectors: what the sums of codewords shall come near.
         indices: the codewords that make up each vector.
         start: where to begin; the nearer, the fewer steps are needed.
+        ridge: holds each codeword to the mean of its codebook at the start, as strongly as so many vectors would.
+            Without it, codewords that often go together grow long and cancel out, at the cost of all other sums.
         steps: of the conjugate gradients, preconditioned by the codewords' counts.
     """
-    codebooks = start.clone()
-    counts = _gather(torch.ones_like(vectors[:, :1]), indices, codebooks[:, :, :1]).clamp(min=1)
+    codebooks, mean = start.clone(), start.mean(1, keepdim=True)
+    counts = _gather(torch.ones_like(vectors[:, :1]), indices, codebooks[:, :, :1])
+    pull = ridge * (counts > 0)
+    weights = (counts + pull).clamp(min=1)
     remainder = vectors - _decode(codebooks, indices)
-    gradient = _gather(remainder, indices, codebooks)
-    direction = gradient / counts
+    gradient = _gather(remainder, indices, codebooks) - pull * (codebooks - mean)
+    direction = gradient / weights
     strength = (gradient * direction).sum((0, 1))  # of each of the D dimensions, which are problems of their own
     for _ in range(steps):
         change = _decode(direction, indices)
-        length = strength / (change.square().sum(0) + EPS)
+        length = strength / (change.square().sum(0) + (pull * direction.square()).sum((0, 1)) + EPS)
         codebooks += length * direction
         remainder -= length * change
-        gradient = _gather(remainder, indices, codebooks)
-        scaled = gradient / counts
+        gradient = _gather(remainder, indices, codebooks) - pull * (codebooks - mean)
+        scaled = gradient / weights
         before, strength = strength, (gradient * scaled).sum((0, 1))
         direction = scaled + strength / (before + EPS) * direction
     return codebooks

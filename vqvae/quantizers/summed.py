@@ -8,7 +8,8 @@ from vqvae.quantizers.base import Quantizer
 from vqvae.quantizers.codebook import find_nearest, kmeans
 from vqvae.quantizers.least_squares import solve_codebooks
 
-SHAKE = 0.5  # of the length of the error: how far a sum of codewords is shaken at first
+RIDGE = 0.02  # of a codeword's vectors, on average: how strongly `fit` holds it to the mean of its codebook
+SHAKE = 0.5  # of the length of the error: how far `fit` shakes a sum of codewords at first
 
 
 class SummedQuantizer(Quantizer):
@@ -51,14 +52,16 @@ class SummedQuantizer(Quantizer):
         design of LeBlanc et al., "Efficient Search and Design Procedures for Robust Multi-Stage VQ of LPC Parameters
         for 4 kb/s Speech Coding", IEEE Trans. Speech and Audio Processing 1993. After each update they are shaken, less
         each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that the search does not settle for the first
-        solution. The order of the stages stays, as least squares starts from where k-means ended.
+        solution. Least squares starts from where k-means ended, and is held to short codewords, so that the stages keep
+        their order.
         """
         self._check_dim(vectors)
         remainder = self._fit_stages(vectors, iterations // 2)
+        ridge = RIDGE * len(vectors) / self.codebook_size
         spread = SHAKE * remainder.std(0, correction=0) / self.stages**0.5
         codebooks = self.codebooks.data.clone()
         for iteration in range(1, iterations + 1):
-            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks)
+            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks, ridge)
             shake = max(0.0, 1 - iteration / max(1, iterations - 2)) ** 0.5
             self.codebooks.data.copy_(codebooks + shake * spread * torch.randn_like(codebooks))
 
