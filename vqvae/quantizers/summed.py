@@ -52,8 +52,8 @@ class SummedQuantizer(Quantizer):
         design of LeBlanc et al., "Efficient Search and Design Procedures for Robust Multi-Stage VQ of LPC Parameters
         for 4 kb/s Speech Coding", IEEE Trans. Speech and Audio Processing 1993. After each update they are shaken, less
         each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that the search does not settle for the first
-        solution. Least squares starts from where k-means ended, and is held to short codewords, so that the stages keep
-        their order.
+        solution. Least squares starts from where k-means ended, and a ridge keeps codewords short, so that the stages
+        keep their order.
         """
         self._check_dim(vectors)
         remainder = self._fit_stages(vectors, iterations // 2)
