@@ -136,13 +136,16 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
     [
         (["data=folder", "data.root=nowhere"], "nowhere holds 0 images"),
         (["data=folder"], "data.root=FOLDER"),
+        (["task=vectors", "data=descriptors"], "no set of vectors given"),
+        (["task=vectors", "data=low_rank", "data.rank=9"], "must be from 1 to 8"),
         (["data=sample", "data.crop=30"], "30×30 pixels cannot be cut into whole vectors of 4×4"),
         (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
         (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
     ],
 )
 def test_what_cannot_work_is_one_line_without_a_traceback(tmp_path, overrides, reason):
-    done = train(tmp_path, "data.crop=16", *overrides, code=1)
+    crop = [] if "task=vectors" in overrides else ["data.crop=16"]
+    done = train(tmp_path, *crop, *overrides, code=1)
     assert done.stderr.strip().splitlines()[-1].startswith("error: ") and reason in done.stderr
     assert "Traceback" not in done.stderr
 

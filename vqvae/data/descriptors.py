@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vqvae.data.texmex import VectorSet, open_set
 from vqvae.data.vectors import VectorDataModule, VectorsInMemory
+from vqvae.errors import DataError
 
 
 class Descriptors(VectorDataModule):
@@ -14,8 +15,10 @@ class Descriptors(VectorDataModule):
         batch_size: vectors per batch.
     """
 
-    def __init__(self, root: str, batch_size: int):
+    def __init__(self, root: str | None, batch_size: int):
         super().__init__(batch_size)
+        if root is None:
+            raise DataError("no set of vectors given: name its folder with data.root=FOLDER")
         self.root = Path(root)
 
     def setup(self, stage: str | None = None) -> None:
