@@ -28,12 +28,10 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
     quantizer.use(instantiate(cfg.estimator))
     data: VectorDataModule = instantiate(cfg.data)
     data.setup()
-    vectors = data.train_set.vectors.float()
     module = VectorCompression(quantizer, **instantiate(cfg.optimizer))
     trainer = run.make_trainer(cfg)
     checkpoint = run.checkpoint_to_resume(cfg, output)
-    if not checkpoint:
-        quantizer.fit(vectors, iterations)
+    quantizer.fit(data.train_set.vectors.float(), iterations)
     fitted = trainer.test(module, data, verbose=False)[0]["test/error"]
     done = run.fit(trainer, module, data, checkpoint)
     error = trainer.test(module, data, verbose=False)[0]["test/error"]
