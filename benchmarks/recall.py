@@ -3,7 +3,7 @@
 The set is one of TEXMEX, such as SIFT1M; 64 bits a vector, classic training on the learn vectors, exhaustive search
 among the codes of the base. Methods that are slow are given the first 50,000 vectors of the base: faiss's
 `LocalSearchQuantizer`, and additive VQ, its rival. What is in the file already is not measured again. Needs the extra
-`faiss`: pip install 'vqvae[faiss]'.
+`bench`: pip install 'vqvae[bench]'.
 """
 
 import argparse
@@ -14,15 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import faiss
 import numpy as np
 import torch
 
 from benchmarks.report import RESULTS
 from vqvae.data.texmex import VectorSet, open_set
+from vqvae.errors import VqvaeError
 from vqvae.evaluation.recall import RANKS, recall
 from vqvae.quantizers import AdditiveVQ, ProductVQ, Quantizer, ResidualVQ
 from vqvae.search import Index
+
+try:
+    import faiss
+except ImportError:
+    raise SystemExit("error: faiss is not installed: pip install 'vqvae[bench]'") from None
 
 STAGES, BITS = 8, 8
 FEW = 50_000
@@ -153,7 +158,10 @@ def main() -> None:
     unknown = set(arguments.methods) - set(METHODS)
     if unknown:
         parser.error(f"no method {', '.join(unknown)}: there are {'; '.join(METHODS)}")
-    vectors = open_set(arguments.data)
+    try:
+        vectors = open_set(arguments.data)
+    except VqvaeError as error:
+        raise SystemExit(f"error: {error}") from None
     rows = json.loads(arguments.json.read_text())["rows"] if arguments.json.exists() else []
     for name in arguments.methods or METHODS:
         if name not in [row["method"] for row in rows]:

@@ -20,8 +20,6 @@ from vqvae.pretrained import find_model
 RESULTS = Path(__file__).parent / "results"
 MODELS = RESULTS / "models"
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
-PUBLISHED_ESTIMATORS = {"nsvq": 25.22, "ema": 24.26, "ste": 23.67}  # dB: Vali and Bäckström, IEEE Access 2022
-PAPER_PSNR = {"cifar10-rvq-16": 24.66}  # dB: Vali and Bäckström, ICASSP 2023, residual VQ at 16 bits, mean of 10 runs
 
 HEAD = """# Results
 
@@ -103,15 +101,16 @@ def section(path: Path) -> str:
     """One result as a heading, a table, and how it came about."""
     result = json.loads(path.read_text())
     name = result["model"]
-    notes = read_model(find_model(name)).about
+    model = read_model(find_model(name))
     lines = [f"\n## {path.stem}\n", "| figure | value |", "|---|---|"]
     for key, value in result.items():
         if key not in ("about", "model"):
             lines.append(f"| {key} | {value if isinstance(value, int) else format(value, '.4f')} |")
-    if name in PAPER_PSNR and "cifar10" in path.stem.removeprefix(name):
-        lines.append(f"| psnr_dataset of the paper, at the same bits a vector | {PAPER_PSNR[name]:.2f} |")
+    if path.stem == f"{name}-cifar10":
+        theirs = paper.published_psnr(*paper.method_of(model.config["quantizer"]))
+        lines.append(f"| psnr_dataset of the paper, at the same bits a vector | {theirs:.2f} |")
     lines.append(f"\n{result['about']}")
-    lines.append(f"\nThe model: {training(notes)}")
+    lines.append(f"\nThe model: {training(model.about)}")
     return "\n".join(lines) + "\n"
 
 
@@ -177,7 +176,7 @@ def estimators() -> str:
                 "lowest to highest": f"{min(psnr):.2f} to {max(psnr):.2f}",
                 "SSIM": f"{mean(run['ssim'] for run in runs):.4f}",
                 "seeds": len(runs),
-                "published PSNR": PUBLISHED_ESTIMATORS.get(name, ""),
+                "published PSNR": paper.PUBLISHED["cifar10_single_codebook"]["psnr_db"].get(name.upper(), ""),
             }
         )
     rows.sort(key=lambda row: row["PSNR"], reverse=True)

@@ -54,11 +54,22 @@ def same_draws_every_time() -> None:
     torch.manual_seed(0)
 
 
+def real_data(*folders: str) -> Path:
+    """Where these are; a test that needs them is skipped where they are not."""
+    missing = [folder for folder in folders if not (DATA / folder).is_dir()]
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)} in {DATA} (VQVAE_DATA names another folder)")
+    return DATA
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    if not (DATA / "cifar-10-batches-py").is_dir() or not (DATA / "kodak").is_dir():
-        pytest.skip(f"no CIFAR10 and Kodak in {DATA} (VQVAE_DATA names another folder)")
-    return DATA
+    return real_data("cifar-10-batches-py", "kodak")
+
+
+@pytest.fixture(scope="session")
+def sift_photo() -> Path:
+    return real_data("sift-photo") / "sift-photo"
 
 
 @pytest.fixture(scope="session")

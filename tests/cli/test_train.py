@@ -113,8 +113,11 @@ def test_a_killed_training_resumes_at_its_checkpoint_and_writes_the_same_model(t
     whole, rest = learning_rates(tmp_path / "whole"), learning_rates(tmp_path / "resumed")
     assert sorted(whole) == list(range(8)) and sorted(rest) == [5, 6, 7]
     assert rest.items() <= whole.items()
-    first, second = (tmp_path / run / "model.safetensors" for run in ("whole", "resumed"))
-    assert first.read_bytes() == second.read_bytes()
+    again = train(tmp_path, *folder_data, "hydra.run.dir=killed")  # goes on where it stopped, unasked
+    assert "done already" not in again.stdout
+    assert "done already" in train(tmp_path, *folder_data, "hydra.run.dir=killed").stdout
+    first, *others = (tmp_path / run / "model.safetensors" for run in ("whole", "resumed", "killed"))
+    assert all(first.read_bytes() == other.read_bytes() for other in others)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,7 @@ import torch
 from tests.search.conftest import DIM
 from vqvae.quantizers import AdditiveVQ, Quantizer
 from vqvae.search import Index
-
-faiss = pytest.importorskip("faiss")
-from vqvae.search.faiss import add_indices, to_faiss  # noqa: E402
+from vqvae.search.faiss import add_indices, to_faiss
 
 
 @pytest.fixture

@@ -105,4 +105,4 @@ def print_models() -> None:
                 model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
             )
         )
-    print_table(("model", "quantiser", "bpp", "test PSNR", "parameters", "size", "fingerprint"), rows)
+    print_table(("model", "quantiser", "payload bpp", "test PSNR", "parameters", "size", "fingerprint"), rows)

@@ -40,17 +40,23 @@ def checkpoint_to_resume(cfg: DictConfig, output: Path) -> Path | None:
     Raises:
         VqvaeError: what is asked for is not there.
     """
-    left = output / "checkpoints" / "last.ckpt"
-    if cfg.resume and not Path(cfg.resume).is_file():
+    if not cfg.resume:
+        left = output / "checkpoints" / "last.ckpt"
+        return left if left.is_file() else None
+    if not Path(cfg.resume).is_file():
         raise VqvaeError(f"resume={cfg.resume}: no such checkpoint")
-    return Path(cfg.resume) if cfg.resume else left if left.is_file() else None
+    return Path(cfg.resume)
 
 
 def fit(
     trainer: Trainer, module: QuantizerTraining, data: LightningDataModule, checkpoint: Path | None
 ) -> dict[str, Any]:
-    """Trains, unless there are no steps to do; returns how many were done, when, for how long and on what."""
-    start = time.monotonic()
+    """Trains, unless there are no steps to do.
+
+    Returns:
+        how many steps were done, and when; on what, and how many seconds it took since it was last resumed.
+    """
+    start, device = time.monotonic(), trainer.strategy.root_device
     if trainer.max_steps:
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
     cpu = f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
@@ -58,7 +64,7 @@ def fit(
         "steps": trainer.global_step,
         "date": str(date.today()),
         "seconds": round(time.monotonic() - start),
-        "device": torch.cuda.get_device_name(module.device) if module.device.type == "cuda" else cpu,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "torch": torch.__version__,
     }
 

@@ -76,9 +76,9 @@ class BatchDataModule(LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader:
         return self._loader(self.test_set)
 
-    def _loader(self, images: BatchSet) -> DataLoader:
+    def _loader(self, batches: BatchSet) -> DataLoader:
         return DataLoader(
-            images,
+            batches,
             batch_size=self.batch_size,
             num_workers=self.workers,
             collate_fn=_as_it_is,  # `__getitems__` has made the batch

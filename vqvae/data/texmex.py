@@ -45,14 +45,10 @@ def open_set(folder: Path) -> VectorSet:
     return VectorSet(learn, base, queries, neighbours)
 
 
-def read_vectors(path: Path, limit: int | None = None) -> Shaped[Tensor, "n D"]:
+def read_vectors(path: Path) -> Shaped[Tensor, "n D"]:
     """The vectors of a file, mapped into memory: those of `.fvecs` are float32, of `.bvecs` uint8, of `.ivecs` int32.
 
     Each vector in the file is its dimension, a little-endian int32, and its components.
-
-    Args:
-        path: the file.
-        limit: how many vectors to read at most; all without.
 
     Raises:
         DataError: the file is missing, truncated, or not of this format.
@@ -68,7 +64,7 @@ def read_vectors(path: Path, limit: int | None = None) -> Shaped[Tensor, "n D"]:
             what = f"{size} bytes are no whole vectors of dimension {dim}"
             raise DataError(f"{path}: truncated, or no {path.suffix} file: {what}")
         # Copy on write: PyTorch knows no tensors that may not be written to
-        records = np.memmap(path, [("dim", "<i4"), ("components", component, (dim,))], mode="c")[:limit]
+        records = np.memmap(path, [("dim", "<i4"), ("components", component, (dim,))], mode="c")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     wrong = np.flatnonzero(records["dim"] != dim)

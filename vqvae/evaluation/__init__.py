@@ -2,6 +2,5 @@
 
 from vqvae.evaluation.evaluate import ImageResult, evaluate_image, summarize
 from vqvae.evaluation.quality import mean_squared_error, psnr, psnr_of, ssim
-from vqvae.evaluation.recall import recall
 
-__all__ = ["ImageResult", "evaluate_image", "mean_squared_error", "psnr", "psnr_of", "recall", "ssim", "summarize"]
+__all__ = ["ImageResult", "evaluate_image", "mean_squared_error", "psnr", "psnr_of", "ssim", "summarize"]

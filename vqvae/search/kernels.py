@@ -25,14 +25,7 @@ NOTHING = np.int64(0x7F800000FFFFFFFF)  # an infinite distance, above an id that
 def search(
     tables: Sequence[Float[Tensor, "M K _"]], codes: Integer[Tensor, "n M"], norms: Float[Tensor, " n"] | None, k: int
 ) -> Found:
-    """The k nearest vectors of each query.
-
-    Args:
-        tables: what each index adds to the distance from each query, for a block of queries at a time.
-        codes: the indices of the vectors.
-        norms: what else is added for each vector.
-        k: how many to find.
-    """
+    """The k nearest vectors of each query, from what `plain.search` is given."""
     candidates = np.full((sum(block.shape[2] for block in tables), k), NOTHING)
     blocks = np.split(candidates, np.cumsum([block.shape[2] for block in tables])[:-1])
     offsets = torch.empty(0) if norms is None else norms

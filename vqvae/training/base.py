@@ -14,16 +14,19 @@ from torch.optim.lr_scheduler import LRScheduler
 from vqvae.data.batches import batches_done, seed_draws
 from vqvae.quantizers import Quantizer
 
+MakeOptimizer = Callable[[Iterable[Tensor]], Optimizer]  # from the parameters
+MakeSchedule = Callable[..., LRScheduler]  # from the optimiser and `total_steps`
+
 
 class QuantizerTraining(LightningModule, ABC):
     """Trains a quantiser, alone or within a network. A step returns its `loss`, and the `indices` that were chosen.
 
     Args:
-        optimizer: makes the optimiser from the parameters.
-        scheduler: makes the learning-rate schedule from the optimiser and `total_steps`.
+        optimizer: makes the optimiser.
+        scheduler: makes the learning-rate schedule.
     """
 
-    def __init__(self, optimizer: Callable[[Iterable[Tensor]], Optimizer], scheduler: Callable[..., LRScheduler]):
+    def __init__(self, optimizer: MakeOptimizer, scheduler: MakeSchedule):
         super().__init__()
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler

@@ -1,18 +1,14 @@
 """Training of a quantiser between the networks of an autoencoder."""
 
-from collections.abc import Callable, Iterable
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.quantizers import Quantizer
-from vqvae.training.base import QuantizerTraining
+from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
 
 
 class ImageCompression(QuantizerTraining):
@@ -22,16 +18,11 @@ class ImageCompression(QuantizerTraining):
 
     Args:
         autoencoder: what to train.
-        optimizer: makes the optimiser from the parameters.
-        scheduler: makes the learning-rate schedule from the optimiser and `total_steps`.
+        optimizer: makes the optimiser.
+        scheduler: makes the learning-rate schedule.
     """
 
-    def __init__(
-        self,
-        autoencoder: AutoEncoder,
-        optimizer: Callable[[Iterable[Tensor]], Optimizer],
-        scheduler: Callable[..., LRScheduler],
-    ):
+    def __init__(self, autoencoder: AutoEncoder, optimizer: MakeOptimizer, scheduler: MakeSchedule):
         super().__init__(optimizer, scheduler)
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.psnr = PeakSignalNoiseRatio(data_range=255.0)

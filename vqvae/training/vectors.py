@@ -1,15 +1,11 @@
 """Training of a quantiser alone."""
 
-from collections.abc import Callable, Iterable
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from vqvae.quantizers import Quantizer
-from vqvae.training.base import QuantizerTraining
+from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
 
 
 class VectorCompression(QuantizerTraining):
@@ -17,16 +13,11 @@ class VectorCompression(QuantizerTraining):
 
     Args:
         quantizer: what to train.
-        optimizer: makes the optimiser from the parameters.
-        scheduler: makes the learning-rate schedule from the optimiser and `total_steps`.
+        optimizer: makes the optimiser.
+        scheduler: makes the learning-rate schedule.
     """
 
-    def __init__(
-        self,
-        quantizer: Quantizer,
-        optimizer: Callable[[Iterable[Tensor]], Optimizer],
-        scheduler: Callable[..., LRScheduler],
-    ):
+    def __init__(self, quantizer: Quantizer, optimizer: MakeOptimizer, scheduler: MakeSchedule):
         super().__init__(optimizer, scheduler)
         self._quantizer = quantizer
 
