@@ -16,8 +16,17 @@ from tests.conftest import TINY_MODEL
 from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.errors import ModelFileError
-from vqvae.model_file import FORMAT, KEY, build_entropy_model, load_codec, read_model, save_model
-from vqvae.quantizers import MovingAverage
+from vqvae.model_file import (
+    FORMAT,
+    KEY,
+    build_entropy_model,
+    load_codec,
+    load_quantizer,
+    read_model,
+    save_model,
+    save_quantizer,
+)
+from vqvae.quantizers import MovingAverage, ProductVQ
 
 
 def rewrite(source: Path, target: Path, change) -> Path:
@@ -153,3 +162,37 @@ def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(t
     fitted = plain._replace(config={**plain.config, "entropy": entropy}, tensors={**plain.tensors, **tables})
     assert plain.fingerprints.whole == plain.fingerprints.weights == fitted.fingerprints.weights
     assert fitted.fingerprints.whole != plain.fingerprints.whole
+
+
+def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):
+    config = {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 6, "stages": 2, "codebook_bits": 3}
+    quantizer = ProductVQ(6, 2, 3)
+    quantizer.use(MovingAverage())
+    quantizer.fit(torch.randn(100, 6))
+    save_quantizer(tmp_path / "alone", config, quantizer, {"error": 1.5})
+    again = load_quantizer(tmp_path / "alone")
+    assert isinstance(again, ProductVQ) and not again.training
+    assert torch.equal(again.codebooks, quantizer.codebooks)
+    assert read_model(tmp_path / "alone").about == {"error": 1.5}
+    with pytest.raises(ModelFileError, match="no 'encoder'"):
+        load_codec(tmp_path / "alone")
+
+
+def test_the_quantiser_of_an_image_model_is_loaded_alone(tiny_model):
+    assert torch.equal(load_quantizer(tiny_model).codebooks, load_codec(tiny_model).autoencoder.quantizer.codebooks)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda h: h["config"].pop("quantizer"), "_target_ is 'None'"),
+        (lambda h: h["config"].update(quantizer=7), "_target_ is 'None'"),
+        (lambda h: h["config"].update(quantizer=h["config"]["encoder"]), "must name a Quantizer"),
+        (lambda h: h["config"]["quantizer"].update(dim=10**12), "do not make a model"),
+    ],
+)
+def test_a_quantiser_that_does_not_fit_is_one_line_that_names_the_file(tiny_model, tmp_path, change, reason):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", change)
+    with pytest.raises(ModelFileError, match=reason) as caught:
+        load_quantizer(bad)
+    assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,12 @@ from vqvae.config import build
 from vqvae.errors import ModelFileError
 from vqvae.files import atomic_path
 from vqvae.images import MAX_PIXELS
+from vqvae.quantizers import Quantizer
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
-TABLES = "entropy."  # what the names of coding tables begin with
+TABLES = "entropy."  # what the names of coding tables begin with, ...
+QUANTIZER = "autoencoder.quantizer."  # ... and those of codebooks
 UNIFORM = {"_target_": "vqvae.coding.uniform.Uniform"}
 
 
@@ -75,14 +78,32 @@ def save_model(
         entropy_model: its tables are stored.
         about: anything else worth keeping.
     """
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in _parts(autoencoder, entropy_model).state_dict().items()
-        if not name.startswith("autoencoder.quantizer.estimator.")  # of use in training alone
+    tensors = _parts(autoencoder, entropy_model).state_dict()
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    _write(path, config, halves, about)
+
+
+def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, about: Mapping[str, Any]) -> None:
+    """Writes the file of a quantiser alone; codebooks as they are, without loss.
+
+    Args:
+        path: the file, there whole or not at all.
+        config: what the quantiser was built from.
+        quantizer: its codebooks are stored.
+        about: anything else worth keeping.
+    """
+    _write(path, {"quantizer": config}, quantizer.state_dict(prefix=QUANTIZER), about)
+
+
+def _write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    kept = {
+        name: tensor.cpu().contiguous()
+        for name, tensor in tensors.items()
+        if not name.startswith(f"{QUANTIZER}estimator.")  # of use in training alone
     }
     header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, {KEY: header}))
+        temporary.write_bytes(save(kept, {KEY: header}))
 
 
 def read_model(path: Path) -> ModelFile:
@@ -117,7 +138,7 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
-    try:
+    with _fitting(path):
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
             autoencoder = AutoEncoder.from_config(model.config)
             entropy_model = build_entropy_model(model.config.get("entropy") or {}, autoencoder)
@@ -125,10 +146,33 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
         floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
         parts.load_state_dict(floats, assign=True)
         entropy_model.check()
+    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels)
+
+
+def load_quantizer(path: Path) -> Quantizer:
+    """The quantiser of a model file, be it alone there or between networks; in evaluation mode.
+
+    Raises:
+        ModelFileError: the file is not there, damaged, or not one of ours.
+    """
+    model = read_model(path)
+    codebooks = {n.removeprefix(QUANTIZER): t.float() for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
+    config = model.config.get("quantizer")
+    with _fitting(path):
+        with torch.device("meta"):
+            quantizer = build(config if isinstance(config, Mapping) else {}, Quantizer)
+        quantizer.load_state_dict(codebooks, assign=True)
+    return quantizer.eval()
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """What is built and does not fit is the file's fault."""
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
-    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels)
 
 
 def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:

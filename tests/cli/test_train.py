@@ -15,8 +15,9 @@ from PIL import Image
 
 from tests.conftest import REPOSITORY
 from tests.contracts.configs import names
+from vqvae.data import Autoregressive
 from vqvae.images import read_image
-from vqvae.model_file import load_codec, read_model
+from vqvae.model_file import load_codec, load_quantizer, read_model
 
 TINY = [
     "network=small",
@@ -212,8 +213,21 @@ def test_a_sweep_over_vectors_is_told_in_a_file_each_and_not_done_again(tmp_path
 @pytest.mark.slow
 def test_without_steps_the_classic_training_is_all_there_is(tmp_path):
     train_vectors(tmp_path, "quantizer=rvq", "data=low_rank", "data.rank=2", "hydra.run.dir=out", "trainer.max_steps=0")
-    test = json.loads((tmp_path / "out" / "result.json").read_text())["test"]
-    assert test["error"] == test["fitted"]
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["test"]["error"] == result["test"]["fitted"]
+
+
+@pytest.mark.slow
+def test_a_quantiser_that_was_trained_on_vectors_is_there_in_a_file(tmp_path):
+    settings = ["quantizer=avq", "data=white", "hydra.run.dir=out", "name=mine"]
+    assert "quantiser: " in train_vectors(tmp_path, *settings)
+    data = Autoregressive(dim=8, correlation=0.0, train=200, test=100, batch_size=50)
+    data.setup()
+    vectors = data.test_set.vectors
+    quantizer = load_quantizer(tmp_path / "out" / "mine.safetensors")
+    error = (quantizer.decode(quantizer.encode(vectors)) - vectors).square().sum(1).mean()
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert error.item() == pytest.approx(result["test"]["error"], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -10,13 +10,14 @@ from vqvae.cli import run
 from vqvae.config import build
 from vqvae.data import VectorDataModule, VectorSet
 from vqvae.evaluation.recall import RANKS, recall
+from vqvae.model_file import save_quantizer
 from vqvae.quantizers import Quantizer
 from vqvae.search import Index
 from vqvae.training import VectorCompression
 
 
 def train(cfg: DictConfig, output: Path, iterations: int) -> None:
-    """Fits the codebooks the classic way, goes on by gradient descent, and says what error is left.
+    """Fits the codebooks the classic way, goes on by gradient descent, and says what error is left; writes a file.
 
     Args:
         cfg: as in conf/train.yaml.
@@ -43,7 +44,11 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
     if data.search_set:
         test["recall"] = recalls(quantizer, data.search_set)
         print("recall@T: " + ", ".join(f"{rank}: {share:.4f}" for rank, share in test["recall"].items()))
-    run.write_result(output, {"quantizer": config, "training": run.settings(cfg), "test": test, **done})
+    about = {"training": run.settings(cfg), "steps": done["steps"], "test": test}
+    path = output / f"{cfg.name}.safetensors"
+    save_quantizer(path, config, quantizer, about)
+    print(f"quantiser: {path}")
+    run.write_result(output, {"quantizer": config, **about, **done})
 
 
 def recalls(quantizer: Quantizer, vectors: VectorSet) -> dict[int, float]:
