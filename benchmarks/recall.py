@@ -1,9 +1,9 @@
 """Nearest-neighbour search beside faiss, everyone trained anew: python -m benchmarks.recall --data FOLDER [METHOD ...].
 
 The set is one of TEXMEX, such as SIFT1M; 64 bits a vector, classic training on the learn vectors, exhaustive search
-among the codes of the base. Methods that are slow are given the first 50,000 vectors of the base: faiss's
-`LocalSearchQuantizer`, and additive VQ, its rival. What is in the file already is not measured again. Needs the extra
-`bench`: pip install 'vqvae[bench]'.
+among the codes of the base. faiss's `LocalSearchQuantizer` is slow: it and its rival, additive VQ, are given the first
+50,000 of the learn vectors and of the base. What is in the file already is not measured again. Needs the extra `bench`:
+pip install 'vqvae[bench]'.
 """
 
 import argparse
@@ -96,10 +96,10 @@ def local_search_of_faiss(dim: int) -> faiss.Index:
 
 
 class Method(NamedTuple):
-    """What is measured: how to make it, by whom, and on how much of the base."""
+    """What is measured: how to make it, by whom, and with how many of the learn vectors and of the base."""
 
     make: Callable[[int], Any]
-    base: int | None = None
+    vectors: int | None = None
 
 
 METHODS = {
@@ -122,7 +122,8 @@ METHODS = {
 def measure(name: str, vectors: VectorSet) -> dict[str, Any]:
     """Error, recall and seconds of one method."""
     method = METHODS[name]
-    learn, base, queries = (some.float() for some in (vectors.learn, vectors.base[: method.base], vectors.queries))
+    learn, base = (some[: method.vectors].float() for some in (vectors.learn, vectors.base))
+    queries = vectors.queries.float()
     neighbours = vectors.neighbours
     if len(base) < len(vectors.base):
         exact = faiss.IndexFlatL2(base.shape[1])
@@ -138,6 +139,7 @@ def measure(name: str, vectors: VectorSet) -> dict[str, Any]:
     train, encode, search = np.diff(times)
     return {
         "method": name,
+        "learn": len(learn),
         "base": len(base),
         "error": float((subject.values() - base).square().sum(1).mean()),
         "recall": {rank: recall(found, neighbours, rank) for rank in RANKS},

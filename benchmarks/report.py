@@ -228,7 +228,7 @@ def main() -> None:
         rows = paper.collect(arguments.collect)
         (RESULTS / f"{arguments.collect.name}.json").write_text(json.dumps(rows, indent=1) + "\n")
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
-    experiments = "".join(experiment(name) for name in ("cifar10", "toy"))
+    experiments = "".join(experiment(name) for name in ("cifar10", "recall", "sift", "search", "toy"))
     PAGE.write_text(HEAD + models + experiments + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 

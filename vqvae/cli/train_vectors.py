@@ -42,6 +42,7 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
     test: dict[str, Any] = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
     print(f"test: error {error:.4g} with {bits} bits a vector (classic training alone: {fitted:.4g})")
     if data.search_set:
+        test["base"] = len(data.search_set.base)
         test["recall"] = recalls(quantizer, data.search_set)
         print("recall@T: " + ", ".join(f"{rank}: {share:.4f}" for rank, share in test["recall"].items()))
     about = {"training": run.settings(cfg), "steps": done["steps"], "test": test}

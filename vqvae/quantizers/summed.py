@@ -8,7 +8,8 @@ from vqvae.quantizers.base import Quantizer
 from vqvae.quantizers.codebook import find_nearest, kmeans
 from vqvae.quantizers.least_squares import solve_codebooks
 
-RIDGE = 0.02  # of a codeword's vectors, on average: how strongly `fit` holds it to the mean of its codebook
+RIDGE = 4.0  # vectors that hold each codeword to the mean of its codebook in `fit`, ...
+SHARE = 0.25  # ... but no more than this many for each of its own
 SHAKE = 0.5  # of the length of the error: how far `fit` shakes a sum of codewords at first
 
 
@@ -57,7 +58,7 @@ class SummedQuantizer(Quantizer):
         """
         self._check_dim(vectors)
         remainder = self._fit_stages(vectors, iterations // 2)
-        ridge = RIDGE * len(vectors) / self.codebook_size
+        ridge = min(RIDGE, SHARE * len(vectors) / self.codebook_size)
         spread = SHAKE * remainder.std(0, correction=0) / self.stages**0.5
         codebooks = self.codebooks.data.clone()
         for iteration in range(1, iterations + 1):
