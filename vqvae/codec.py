@@ -10,7 +10,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
-from vqvae.coding import Coded, Container, EntropyModel, Uniform, pack, unpack
+from vqvae.coding import Chunks, Coded, Container, EntropyModel, Uniform, pack, unpack
+from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
@@ -60,16 +61,17 @@ class Codec:
         self.autoencoder.to(device)
         return self
 
-    def compress(self, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False) -> bytes:
+    def compress(self, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False, chunks: Chunks = NOTHING) -> bytes:
         """The file for an image.
 
         Args:
             image: the pixels.
             progressive: whether the file may be cut after any stage.
+            chunks: what else the file shall hold, as `picture.to_chunks` makes it.
         """
         coded = self.encode(image[None], progressive)[0]
         height, width, _ = image.shape
-        return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded))
+        return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
 
     def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.

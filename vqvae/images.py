@@ -1,10 +1,12 @@
-"""Image files to 8-bit RGB arrays and back. What would be lost unasked is refused by name."""
+"""Image files to 8-bit RGB arrays and back, with what belongs to them. What would be lost is refused by name."""
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from vqvae.errors import ImageError
 from vqvae.files import atomic_path
@@ -15,20 +17,53 @@ READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", 
 MAX_PIXELS = 178_956_970
 """Above so many pixels Pillow takes a file for a bomb, and so do we."""
 
+GREY_MODES = {"1", "L", "LA"}
+OTHER_COLOURS = {"CMYK", "YCbCr", "LAB"}
+WITH_ALPHA = {"PNG", "WEBP", "AVIF", "TIFF", "JPEG2000"}
+NAMES = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
+HELD = {
+    **dict.fromkeys(("PNG", "JPEG", "WEBP", "AVIF"), ("icc_profile", "exif", "xmp")),
+    "TIFF": ("icc_profile", "exif"),
+}
+"""What the formats hold besides pixels, of what Pillow writes."""
+
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
 
-def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """Reads an image as RGB, upright by its EXIF orientation.
+class Picture(NamedTuple):
+    """An image, and what belongs to it besides its pixels.
 
-    Greyscale, palette, CMYK and opaque alpha images become RGB.
+    Attributes:
+        pixels: as RGB.
+        grey: whether it is greyscale, all three channels being equal.
+        alpha: opacity, None where all is opaque.
+        profile: ICC profile that says what colours the numbers are.
+        exif, xmp: metadata, as the formats keep them.
+    """
+
+    pixels: UInt8[np.ndarray, "H W 3"]
+    grey: bool = False
+    alpha: UInt8[np.ndarray, "H W"] | None = None
+    profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+
+
+def read_picture(path: Path, metadata: bool = False) -> Picture:
+    """Reads an image, upright by its EXIF orientation.
+
+    Palette and CMYK images become RGB; those that are neither RGB nor greyscale are brought to sRGB by their profile.
+
+    Args:
+        path: the file.
+        metadata: whether to keep EXIF and XMP.
 
     Raises:
-        ImageError: not an image, damaged, or with more than 8 bits a channel, transparency, or several frames.
+        ImageError: not an image, damaged, or with more than 8 bits a channel, or several frames.
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(_to_rgb(image))
+            return _to_picture(image, metadata)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     except UnidentifiedImageError:
@@ -41,18 +76,46 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
         raise ImageError(f"{path}: cannot be read ({error})") from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """Reads the pixels of an image as `read_picture` does, and nothing else.
+
+    Raises:
+        ImageError: the same, and transparency, which would be lost.
+    """
+    picture = read_picture(path)
+    if picture.alpha is not None:
+        raise ImageError(f"{path}: has transparency, which would be lost: flatten it onto a background first")
+    return picture.pixels
+
+
+def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or a depth map behind the photograph
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
     _check_depth(image)
     upright = ImageOps.exif_transpose(image)
-    if upright.has_transparency_data:
-        with_alpha = upright.convert("RGBA")
-        if np.asarray(with_alpha)[..., 3].min() < 255:
-            raise ImageError("has transparency, which would be lost: flatten it onto a background first")
-        return with_alpha.convert("RGB")
-    return upright.convert("RGB")
+    profile = upright.info.get("icc_profile") or None
+    if profile and upright.mode in OTHER_COLOURS:
+        upright, profile = _to_srgb(upright, profile), None
+    alpha = np.asarray(upright.convert("RGBA"))[..., 3] if upright.has_transparency_data else None
+    exif, xmp = (upright.getexif().tobytes(), upright.info.get("xmp")) if metadata else (None, None)
+    return Picture(
+        pixels=np.asarray(upright.convert("RGB")),
+        grey=upright.mode in GREY_MODES,
+        alpha=None if alpha is None or alpha.min() == 255 else alpha.copy(),
+        profile=profile,
+        exif=exif if exif and upright.getexif() else None,
+        xmp=xmp or None,
+    )
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        converted = ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError as error:
+        raise ImageError(f"its colour profile cannot be used ({error}): convert it to RGB first") from None
+    assert converted
+    return converted
 
 
 def _check_depth(image: Image.Image) -> None:
@@ -63,18 +126,55 @@ def _check_depth(image: Image.Image) -> None:
         raise ImageError(f"has {kind}, more than 8 bits each: convert it to 8 bits first")
 
 
+def write_picture(picture: Picture, path: Path) -> list[str]:
+    """Writes an image in the format of the path's suffix; the file is there whole or not at all.
+
+    Returns:
+        what the format cannot hold, and so was left out: colour profile, EXIF, XMP.
+
+    Raises:
+        ImageError: Pillow cannot write this format, or it cannot hold transparency.
+    """
+    format = check_writable_format(path)
+    image = _to_image(picture)
+    if picture.alpha is not None:
+        if format not in WITH_ALPHA:
+            raise ImageError(f"{path}: {format} cannot hold the image's transparency: use .png, for instance")
+        image.putalpha(Image.fromarray(picture.alpha))
+    besides = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
+    options: dict[str, Any] = {key: data for key, data in besides.items() if data and key in HELD.get(format, ())}
+    left_out = [NAMES[key] for key, data in besides.items() if data and key not in options]
+    if format == "PNG" and "xmp" in options:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode(errors="replace"))
+    with atomic_path(path) as temporary:
+        image.save(temporary, format=format, **options)
+    return left_out
+
+
 def write_image(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
     """Writes RGB pixels in the format of the path's suffix; the file is there whole or not at all.
 
     Raises:
         ImageError: Pillow cannot write this format.
     """
-    check_writable_format(path)
-    with atomic_path(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
+    write_picture(Picture(pixels), path)
 
 
-def check_writable_format(path: Path) -> None:
-    """Raises ImageError unless Pillow writes the format of the path's suffix."""
-    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+def check_writable_format(path: Path) -> str:
+    """The format of the path's suffix.
+
+    Raises:
+        ImageError: Pillow does not write it.
+    """
+    format = Image.registered_extensions().get(path.suffix.lower(), "")
+    if format not in Image.SAVE:
         raise ImageError(f"{path}: cannot write images of type {path.suffix or '(none)'!r}: use .png, for instance")
+    return format
+
+
+def _to_image(picture: Picture) -> Image.Image:
+    if not picture.grey:
+        return Image.fromarray(picture.pixels)
+    grey = Image.fromarray(picture.pixels.mean(2).round().astype(np.uint8))
+    return grey if not picture.profile or picture.profile[16:20] == b"GRAY" else grey.convert("RGB")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.cli.conftest import errors, files
 from vqvae.cli import compress
@@ -22,6 +22,36 @@ def test_a_photo_goes_to_a_file_beside_it_and_comes_back_as_the_models_reconstru
     vqvae("decode", compressed)
     original = read_image(photo_file.with_name("original.png"))
     assert np.array_equal(read_image(photo_file), tiny_codec.reconstruct(original))
+
+
+def test_transparency_profile_and_metadata_go_there_and_back_and_info_counts_them(vqvae, photo, tmp_path):
+    image = Image.fromarray(photo).convert("RGBA")
+    image.putalpha(Image.fromarray(photo[..., 0]))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010E] = "a photograph"
+    source, small, back = (tmp_path / name for name in ("in.png", "small.vqz", "back.png"))
+    image.save(source, icc_profile=profile, exif=exif)
+    vqvae("encode", source, "-o", small, "--metadata")
+    facts = json.loads(vqvae("info", small, "--json").output)
+    assert facts["alpha_bytes"] > 50 and facts["profile_bytes"] > 100 and facts["exif_bytes"] > 10
+    parts = sum(facts[f"{part}_bytes"] for part in ("payload", "alpha", "profile", "exif"))
+    assert parts < facts["bytes"] < parts + 40
+    vqvae("decode", small, "-o", back)
+    with Image.open(back) as decoded:
+        assert np.array_equal(np.asarray(decoded)[..., 3], photo[..., 0])
+        assert decoded.info["icc_profile"] == profile and decoded.getexif()[0x010E] == "a photograph"
+    assert "cannot hold the image's transparency" in vqvae("decode", small, "-o", tmp_path / "b.jpg", code=1).output
+    vqvae("encode", source, "-o", small, "--force")
+    assert "exif_bytes" not in json.loads(vqvae("info", small, "--json").output)
+
+
+def test_what_an_output_format_cannot_hold_is_told(vqvae, photo, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(photo).save(tmp_path / "in.png", icc_profile=profile)
+    vqvae("encode", tmp_path / "in.png")
+    said = vqvae("decode", tmp_path / "in.vqz", "-o", tmp_path / "out.bmp").output
+    assert "without its colour profile, which this format cannot hold" in said
 
 
 def test_folders_keep_their_tree_there_and_back(vqvae, tree, tmp_path):
@@ -74,11 +104,11 @@ def test_an_output_folder_may_have_a_dot_in_its_name(vqvae, tree, tmp_path):
 
 def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, tree, tmp_path):
     (tree / "broken.png").write_bytes(b"\x89PNG nothing")
-    Image.new("RGBA", (9, 9)).save(tree / "ghost.png")
+    Image.new("I;16", (9, 9)).save(tree / "deep.png")
     result = vqvae("encode", tree, tmp_path / "missing.png", "-o", tmp_path / "small", code=1)
     assert len(errors(result)) == 3
     assert "broken.png: not an image" in errors(result)[0]
-    assert "ghost.png: has transparency" in errors(result)[1]
+    assert "deep.png: has 16-bit channels" in errors(result)[1]
     assert "missing.png: no such file" in errors(result)[2]
     assert "2 written, 0 kept, 3 failed" in result.output
     assert files(tmp_path / "small") == ["a.vqz", "deep/er/b.vqz"]

@@ -14,11 +14,14 @@ from PIL import Image
 from tests.conftest import TINY_MODEL
 from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
 from vqvae.codec import Codec
-from vqvae.coding import unpack
+from vqvae.coding import Chunks, unpack
 from vqvae.coding.append import append
 from vqvae.coding.block import Entry
-from vqvae.coding.container import VERSION
+from vqvae.coding.chunks import NOTHING
+from vqvae.coding.container import VERSION, WITH_CHUNKS
+from vqvae.images import Picture
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.picture import to_chunks
 from vqvae.training.entropy import indices_of
 
 FOLDER = Path(__file__).parent
@@ -30,6 +33,7 @@ CONTEXT = {
     "batch": 256,
     "learning_rate": 0.01,
 }
+BESIDES = ("profile", "exif", "xmp")
 HISTOGRAM = {"_target_": "vqvae.coding.histogram.Histogram"}
 RVQ = {"_target_": "vqvae.quantizers.residual.ResidualVQ", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
 AVQ = {"_target_": "vqvae.quantizers.additive.AdditiveVQ", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4}
@@ -56,6 +60,7 @@ def main() -> None:
             write(codec, picture, f"{stem}-progressive", progressive=True)
         if name == "rvq":
             write_archive(codec, picture)
+            write_with_chunks(codec, picture)
 
 
 def write_archive(codec: Codec, picture: np.ndarray) -> None:
@@ -73,6 +78,15 @@ def write_archive(codec: Codec, picture: np.ndarray) -> None:
     np.savez_compressed(FOLDER / "v1-archive.npz", **indices)
 
 
+def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
+    """Files with all kinds of chunks; profile and metadata are none, but nobody looks into them."""
+    alpha = (picture[..., 0] // 2 + 100).astype(np.uint8)
+    besides = Picture(picture, True, alpha, *(f"the {name} of the picture".encode() for name in BESIDES))
+    for suffix, progressive in {"": False, "-progressive": True}.items():
+        write(codec, picture, f"v{WITH_CHUNKS}-rvq{suffix}", progressive, to_chunks(besides))
+    np.save(FOLDER / f"v{WITH_CHUNKS}-alpha.npy", alpha)
+
+
 def make_codec(config: dict[str, Any], path: Path) -> Codec:
     torch.manual_seed(0)
     autoencoder = AutoEncoder.from_config(config)
@@ -88,8 +102,8 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     return load_codec(path)
 
 
-def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool) -> None:
-    data = codec.compress(picture, progressive)
+def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
+    data = codec.compress(picture, progressive, chunks)
     coded = unpack(data).coded
     assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)

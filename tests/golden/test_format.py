@@ -28,10 +28,14 @@ def read_size(data: bytes, position: int) -> tuple[int, int]:
 
 def read_sections(data: bytes) -> tuple[int, int, int, list[bytes]]:
     """Width, height, code and payloads."""
-    assert data[:2] == b"VQ" and data[2] >> 4 in (1, 2)
+    assert data[:2] == b"VQ" and data[2] >> 4 in (1, 2, 3)
     width, position = read_size(data, 3)
     height, position = read_size(data, position)
     position += 3
+    if data[2] >> 4 == 3:
+        length, position = read_size(data, position)
+        assert [kind for kind, _ in read_chunks(data[position : position + length])] == [1, 2, 3, 4, 5]
+        position += length
     sections = []
     if data[2] & 8:
         while position < len(data):
@@ -43,6 +47,14 @@ def read_sections(data: bytes) -> tuple[int, int, int, list[bytes]]:
         sections.append(data[position:-4])
         assert int.from_bytes(data[-4:], "big") == zlib.crc32(data[:-4])
     return width, height, data[2] & 7, sections
+
+
+def read_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(data):
+        length, start = read_size(data, position + 1)
+        yield data[position], data[start : start + length]
+        position = start + length
 
 
 def range_decoder(payload: bytes) -> Callable[[list[int]], int]:
@@ -118,7 +130,8 @@ def places(shape: tuple[int, int]) -> Iterator[list[tuple[int, int]]]:
 
 def read_by_the_book(stem: str) -> np.ndarray:
     width, height, code, sections = read_sections((FOLDER / f"{stem}.vqz").read_bytes())
-    with safe_open(FOLDER / f"{stem.removesuffix('-progressive')}.safetensors", "np") as file:
+    model = stem.removesuffix("-progressive").replace("v3", "v2")
+    with safe_open(FOLDER / f"{model}.safetensors", "np") as file:
         config = json.loads(file.metadata()["vqvae"])["config"]
         tables = {key[8:]: file.get_tensor(key).tolist() for key in file.keys() if key.startswith("entropy.")}  # noqa: SIM118
     quantizer = config["quantizer"]

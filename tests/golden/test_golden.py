@@ -15,6 +15,7 @@ from vqvae.coding.context_network import PlainNetwork
 from vqvae.errors import BitstreamError
 from vqvae.images import read_image
 from vqvae.model_file import load_codec
+from vqvae.picture import to_picture
 
 FOLDER = Path(__file__).parent
 FILES = sorted(path.stem for path in FOLDER.glob("*.vqz"))
@@ -27,7 +28,7 @@ def stem(request: pytest.FixtureRequest) -> str:
 
 
 def codec_of(stem: str) -> Codec:
-    return load_codec(FOLDER / f"{stem.removesuffix('-progressive')}.safetensors")
+    return load_codec(FOLDER / f"{stem.removesuffix('-progressive').replace('v3', 'v2')}.safetensors")
 
 
 def coded(stem: str) -> Coded:
@@ -49,6 +50,7 @@ def setting(threads: int = 1, dtype: torch.dtype = torch.float32) -> Iterator[No
 def test_there_are_golden_files_of_every_version_quantiser_and_entropy_model():
     names = {f"v{version}-{name}" for version in (1, 2) for name in ("vq", "rvq", "pvq", "avq")}
     names |= {"v2-rvq-histogram", "v2-rvq-progressive", "v2-avq-progressive", "v2-rvq-histogram-progressive"}
+    names |= {"v3-rvq", "v3-rvq-progressive"}
     assert names <= set(FILES)
     assert {coded(stem).entropy_code for stem in FILES} == {0, 1, 2}
 
@@ -99,6 +101,16 @@ def test_every_flipped_bit_of_a_file_is_noticed(stem):
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(BitstreamError):
             codec.decompress(bytes(damaged))
+
+
+@pytest.mark.parametrize("stem", ["v3-rvq", "v3-rvq-progressive"])
+def test_what_belongs_to_the_image_is_exactly_what_was_put_there(stem):
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture = to_picture(pixels, unpack((FOLDER / f"{stem}.vqz").read_bytes()).chunks)
+    assert picture.grey and np.array_equal(picture.alpha, np.load(FOLDER / "v3-alpha.npy"))
+    assert (picture.profile, picture.exif, picture.xmp) == tuple(
+        f"the {name} of the picture".encode() for name in ("profile", "exif", "xmp")
+    )
 
 
 def test_the_golden_archive_holds_what_was_put_into_it():

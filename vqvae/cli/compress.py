@@ -49,18 +49,22 @@ def encode(
     progressive: Annotated[
         bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
     ] = False,
+    metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP, too.")] = False,
     device: Device = "cpu",
 ) -> None:
     """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive.
+
+    A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
     Images are added to an archive that exists; those whose names it has are kept.
     """
     from vqvae.cli.jobs import Job, plan, run
     from vqvae.files import atomic_path
-    from vqvae.images import READABLE, read_image
+    from vqvae.images import READABLE, read_picture
+    from vqvae.picture import to_chunks
 
-    if archive and (output or force or progressive):
-        raise UsageError("--archive adds whole images to one file: leave out -o, --force and --progressive")
+    if archive and (output or force or progressive or metadata):
+        raise UsageError("--archive adds whole images to one file: leave out -o, --force, --progressive and --metadata")
     if not (archive or names):
         raise UsageError("--no-names is for an archive: name one with --archive")
     codec = _load(model, device)
@@ -70,11 +74,11 @@ def encode(
         _exit(encode_into(archive, inputs, codec, names))
 
     def work(job: Job) -> str:
-        image = read_image(job.source)
-        data = codec.compress(image, progressive)
+        picture = read_picture(job.source, metadata)
+        data = codec.compress(picture.pixels, progressive, to_chunks(picture))
         with atomic_path(job.target) as temporary:
             temporary.write_bytes(data)
-        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / image[..., 0].size:.3f} bpp"
+        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
 
     _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force))
 
@@ -101,7 +105,8 @@ def decode(
     from vqvae.cli.jobs import Job, plan, run
     from vqvae.coding import unpack
     from vqvae.coding.archive import Archive, is_archive
-    from vqvae.images import check_writable_format, write_image
+    from vqvae.images import check_writable_format, write_picture
+    from vqvae.picture import to_picture
     from vqvae.pretrained import find_model_of
 
     suffix = f".{format.lstrip('.')}"
@@ -132,14 +137,15 @@ def decode(
         try:
             container = unpack(data, stages)
             codec = codec_of(container.fingerprint)
-            image = codec.decompress(data, stages)
+            picture = to_picture(codec.decompress(data, stages), container.chunks)
         except VqvaeError as error:
             raise type(error)(f"{job.source}: {error}") from None
-        write_image(image, job.target)
+        left_out = write_picture(picture, job.target)
         all_stages = codec.entropy_model.stages
         used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)
         part = f", {used} of {all_stages} stages" if used < all_stages else ""
-        return f"{job.source} → {job.target}: {image.shape[1]}×{image.shape[0]}{part}"
+        lost = f", without its {' and '.join(left_out)}, which this format cannot hold" if left_out else ""
+        return f"{job.source} → {job.target}: {container.width}×{container.height}{part}{lost}"
 
     _exit(run(plan(inputs, output, {".vqz"}, suffix), work, force))
 

@@ -38,6 +38,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "bytes": len(data),
         "stages": len(coded.sections) if coded.progressive else "all",
         "payload_bytes": coded.payload_bytes,
+        **{f"{kind.name.lower()}_bytes": len(chunk) for kind, chunk in container.chunks.items()},
         "bpp": 8 * len(data) / pixels,
         "payload_bpp": 8 * coded.payload_bytes / pixels,
     }

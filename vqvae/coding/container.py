@@ -3,12 +3,14 @@
 import zlib
 from typing import NamedTuple
 
+from vqvae.coding.chunks import NOTHING, Chunks, pack_chunks, unpack_chunks
 from vqvae.coding.sizes import LARGEST, pack_size, unpack_size
 from vqvae.errors import BitstreamError
 
 MAGIC = b"VQ"
 VERSION = 2
-READABLE = (1, 2)
+WITH_CHUNKS = 3  # the version of files that have any
+READABLE = (1, 2, 3)
 PROGRESSIVE = 8  # among the low four bits of the byte that holds the version
 FINGERPRINT_BYTES = 3
 CHECKSUM_BYTES = 4
@@ -40,23 +42,28 @@ class Container(NamedTuple):
         width, height: of the image, in pixels.
         fingerprint: first bytes of the model's fingerprint.
         coded: the coded indices.
+        chunks: what belongs to the image besides.
     """
 
     width: int
     height: int
     fingerprint: bytes
     coded: Coded
+    chunks: Chunks = NOTHING
 
 
 def pack(container: Container) -> bytes:
     """The file's bytes."""
-    width, height, fingerprint, (entropy_code, sections, progressive) = container
+    width, height, fingerprint, (entropy_code, sections, progressive), chunks = container
     for name, side in {"width": width, "height": height}.items():
         if not 1 <= side <= LARGEST:
             raise ValueError(f"the image's {name} is {side} pixels, but must be from 1 to {LARGEST}")
-    kind = VERSION << 4 | PROGRESSIVE * progressive | entropy_code
+    kind = (WITH_CHUNKS if chunks else VERSION) << 4 | PROGRESSIVE * progressive | entropy_code
     header = MAGIC + bytes([kind]) + pack_size(width) + pack_size(height)
     parts = [header + fingerprint[:FINGERPRINT_BYTES]]
+    if chunks:
+        packed = pack_chunks(chunks)
+        parts[0] += pack_size(len(packed)) + packed
     checksum = zlib.crc32(parts[0])
     for section in sections:
         part = (pack_size(len(section)) if progressive else b"") + section
@@ -83,7 +90,7 @@ def unpack(data: bytes, stages: int | None = None) -> Container:
         raise BitstreamError("truncated: the file ends within its header")
     version, kind = divmod(data[len(MAGIC)], 16)
     if version not in READABLE:
-        raise BitstreamError(f"written in version {version} of the format, but this program reads up to {VERSION}")
+        raise BitstreamError(f"written in version {version} of the format, but this program reads up to {READABLE[-1]}")
     progressive = version > 1 and kind >= PROGRESSIVE
     body = data if progressive else data[:-CHECKSUM_BYTES]
     if not progressive and data[-CHECKSUM_BYTES:] != _checksum(body):
@@ -93,9 +100,18 @@ def unpack(data: bytes, stages: int | None = None) -> Container:
     start = position + FINGERPRINT_BYTES
     if start > len(body):
         raise BitstreamError("truncated: the file ends within its header")
+    fingerprint = body[position:start]
+    chunks, start = _unpack_chunks(body, start) if version == WITH_CHUNKS else (NOTHING, start)
     sections = _unpack_sections(body, start, stages) if progressive else (body[start:],)
     coded = Coded(kind - PROGRESSIVE * progressive, sections, progressive)
-    return Container(width, height, body[position:start], coded)
+    return Container(width, height, fingerprint, coded, chunks)
+
+
+def _unpack_chunks(data: bytes, position: int) -> tuple[Chunks, int]:
+    length, start = unpack_size(data, position, least=1)
+    if start + length > len(data):
+        raise BitstreamError("truncated: the file ends within its header")
+    return unpack_chunks(data[start : start + length]), start + length
 
 
 def _unpack_sections(data: bytes, position: int, stages: int | None) -> tuple[bytes, ...]:
