@@ -1,13 +1,13 @@
 """Images to bytes and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
 from vqvae.coding import Chunks, Coded, Container, EntropyModel, Uniform, pack, unpack
@@ -15,6 +15,10 @@ from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
+from vqvae.tiles import Tile, scaled, tiles
+
+TILE = 1024
+"""Pixels, in each direction, that the networks are given at once, besides a margin; less take more time."""
 
 
 class Fingerprints(NamedTuple):
@@ -97,7 +101,7 @@ class Codec:
         """
         if progressive:
             self._check_prefixes()
-        indices = self.autoencoder.encode(self._prepare(images)).cpu().numpy()
+        indices = self.indices(images)
         models = [self.fixed_width] if self.entropy_model.code == 0 else [self.entropy_model, self.fixed_width]
         candidates = [_encode(model, indices, progressive) for model in models]
         return [min(coded, key=lambda one: one.payload_bytes) for coded in zip(*candidates, strict=True)]
@@ -112,10 +116,33 @@ class Codec:
             BitstreamError: the indices are damaged.
             UsageError: the quantiser cannot decode its first stages alone.
         """
-        indices = torch.from_numpy(self.decode_indices(coded, height, width, stages)).to(self._device)
+        indices = self.decode_indices(coded, height, width, stages)
         if indices.shape[3] < self.entropy_model.stages:
             self._check_prefixes()
-        return _crop(self.autoencoder.decode(indices), height, width)
+        return self.images(indices, height, width)
+
+    @torch.inference_mode()
+    def indices(self, images: UInt8[np.ndarray, "n H W 3"]) -> Int64[np.ndarray, "n h w M"]:
+        """The indices of images of one size; large ones tile by tile."""
+        grid = self._grid(*images.shape[1:3])
+        found = np.empty((len(images), *grid, self.entropy_model.stages), np.int64)
+        for tile in self._tiles(*grid, self.autoencoder.encoder):
+            rows, columns = scaled(tile.outer, self.autoencoder.stride)
+            part = self.autoencoder.encode(self._prepare(images[:, rows, columns]))
+            found[:, *tile.inner] = part[:, *tile.inside].cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def images(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
+        """The images, all of this size, that indices stand for; large ones tile by tile."""
+        images = np.empty((len(indices), height, width, 3), np.uint8)
+        for tile in self._tiles(*self._grid(height, width), self.autoencoder.decoder):
+            part = torch.from_numpy(indices[:, *tile.outer]).to(self._device)
+            rows, columns = scaled(tile.inside, self.autoencoder.stride)
+            pixels = to_pixels(self.autoencoder.decode(part)[:, :, rows, columns]).permute(0, 2, 3, 1).cpu().numpy()
+            target = images[:, *scaled(tile.inner, self.autoencoder.stride)]
+            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+        return images
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
@@ -126,8 +153,7 @@ class Codec:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
         """
         self._check_size(height, width)
-        stride = self.autoencoder.stride
-        grid = -(-height // stride), -(-width // stride)
+        grid = self._grid(height, width)
         most = self.entropy_model.stages if stages is None else stages
         alike: dict[tuple[int, int, bool], list[int]] = {}  # what can be decoded together
         for number, one in enumerate(coded):
@@ -154,12 +180,22 @@ class Codec:
 
     @torch.inference_mode()
     def reconstruct(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
-        """The image as the model itself returns it, without a file in between."""
-        return _crop(self.autoencoder(self._prepare(image[None])).images, *image.shape[:2])[0]
+        """The image as the model itself returns it, without a file in between, and without tiles."""
+        height, width, _ = image.shape
+        pixels = to_pixels(self.autoencoder(self._prepare(image[None])).images)[0]
+        return pixels[:, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
 
     @property
     def _device(self) -> torch.device:
         return self.autoencoder.quantizer.codebooks.device
+
+    def _grid(self, height: int, width: int) -> tuple[int, int]:
+        stride = self.autoencoder.stride
+        return -(-height // stride), -(-width // stride)
+
+    def _tiles(self, height: int, width: int, network: nn.Module) -> Iterator[Tile]:
+        """What a network computes at once: all of the grid, where that is no more than a tile."""
+        return tiles(height, width, TILE // self.autoencoder.stride, int(network.reach))  # type: ignore[arg-type]
 
     def _prepare(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float[Tensor, "n 3 h w"]:
         """As the network takes them: normalised, their last row and column repeated up to a whole stride."""
@@ -197,7 +233,3 @@ def _encode(model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progress
         return [Coded(model.code, (payload,)) for payload in model.encode(indices)]
     stages = [model.encode(indices[..., : stage + 1], stage) for stage in range(model.stages)]
     return [Coded(model.code, sections, True) for sections in zip(*stages, strict=True)]
-
-
-def _crop(images: Float[Tensor, "n 3 h w"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
-    return to_pixels(images)[:, :, :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()

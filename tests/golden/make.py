@@ -74,7 +74,7 @@ def write_archive(codec: Codec, picture: np.ndarray) -> None:
                 height, width, _ = crops[name].shape
                 coded = codec.encode(crops[name][None])[0]
                 appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
-    indices = {name: codec.autoencoder.encode(codec._prepare(crop[None]))[0].numpy() for name, crop in crops.items()}
+    indices = {name: codec.indices(crop[None])[0] for name, crop in crops.items()}
     np.savez_compressed(FOLDER / "v1-archive.npz", **indices)
 
 
@@ -107,8 +107,7 @@ def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool, chunk
     coded = unpack(data).coded
     assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)
-    indices = codec.autoencoder.encode(codec._prepare(picture[None]))[0]
-    np.save(FOLDER / f"{stem}.npy", indices.numpy().astype(np.uint8))
+    np.save(FOLDER / f"{stem}.npy", codec.indices(picture[None])[0].astype(np.uint8))
     Image.fromarray(codec.decompress(data)).save(FOLDER / f"{stem}.png")
 
 

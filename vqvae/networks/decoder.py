@@ -25,6 +25,9 @@ class ConvDecoder(nn.Module):
             layers.append(nn.SiLU())
             if level:
                 layers += [nn.Conv2d(channels[level], 4 * channels[level - 1], 1), nn.PixelShuffle(2)]
+        finest = 2 + sum(2 ** (level + 1) * number for level, number in enumerate(blocks))
+        self.reach = 1 + -(-finest // 2 ** len(channels))
+        """How far away vectors are that a pixel depends on."""
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[0], 12, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, latent: Float[Tensor, "n D h w"]) -> Float[Tensor, "n 3 H W"]:

@@ -27,6 +27,9 @@ class ConvEncoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(channels[-1], dim, 1))
         self.stride = 2 ** len(channels)
         """Pixels per vector, in each direction."""
+        pixels = sum(2 ** (level + 1) * (number + 1) for level, number in enumerate(blocks))
+        self.reach = -(-pixels // self.stride)
+        """How far away pixels are, in vectors, that a vector depends on."""
 
     def forward(self, image: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n D h w"]:
         """Encodes images in [-1, 1] whose height and width are multiples of the stride."""

@@ -1,0 +1,55 @@
+"""Large grids in tiles, so that a network's memory does not grow with the image."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+Region = tuple[slice, slice]
+
+
+class Tile(NamedTuple):
+    """A part of a grid: rows and columns.
+
+    Attributes:
+        inner: what the tile is for; all tiles together cover the grid once.
+        outer: what must be known to compute it: the inner part and a margin, as far as the grid goes.
+    """
+
+    inner: Region
+    outer: Region
+
+    @property
+    def inside(self) -> Region:
+        """Where the inner part lies in the outer one."""
+        rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(*self, strict=True))
+        return rows, columns
+
+
+def tiles(height: int, width: int, most: int, margin: int) -> Iterator[Tile]:
+    """Tiles of nearly equal size, row by row.
+
+    Args:
+        height: of the grid.
+        width: of the grid.
+        most: places a tile may have in each direction, without its margin.
+        margin: places around it that it depends on.
+    """
+    for rows in _cut(height, most):
+        for columns in _cut(width, most):
+            outer = tuple(
+                slice(max(0, inner.start - margin), min(length, inner.stop + margin))
+                for inner, length in ((rows, height), (columns, width))
+            )
+            yield Tile((rows, columns), (outer[0], outer[1]))
+
+
+def scaled(region: Region, factor: int) -> Region:
+    """The pixels of a region of vectors, `factor` of them for each in each direction."""
+    rows, columns = (slice(part.start * factor, part.stop * factor) for part in region)
+    return rows, columns
+
+
+def _cut(length: int, most: int) -> list[slice]:
+    number = -(-length // most)
+    edges = [length * part // number for part in range(number + 1)]
+    return [slice(*pair) for pair in pairwise(edges)]
