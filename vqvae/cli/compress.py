@@ -168,6 +168,20 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    inputs: Inputs,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("compare.html"),
+    model: Model = None,
+    force: Force = False,
+    device: Device = "cpu",
+) -> None:
+    """Write a page (one HTML file) with a slider between each image and what comes back, and a map of the error."""
+    from vqvae.cli.compare import write_page
+
+    _exit(write_page(_load(model, device), inputs, output, force))
+
+
+@app.command()
 def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz or .vqa file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
