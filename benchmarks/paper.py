@@ -33,6 +33,18 @@ Four codebooks, 12 to 40 bits a vector, on a grid of 8×8: PSNR (dB) and SSIM on
 the means of 10 runs of 15,000 batches. The published counts of operations leave out one of the four stages of residual
 and product VQ: WMOPS are log10 as published, and corrected. `python train.py -m experiment=cifar10` trains them all.
 
+What agrees: each method gains with every bit, ever less; residual VQ is ahead of product VQ from 16 bits on.
+
+What differs: all three are well above the published means, by more at high rates than at low ones. The network is
+another one (the size of the paper's is not published), codebooks begin with joint classic training, unused codewords are
+replaced, weights are averaged, and the decoder learns from what it will be given (DiVeQ) instead of from noise in its
+place. Additive VQ is as good as residual VQ here, not behind it: with the same codebooks and beam its search never finds
+a worse sum. Product VQ is last at 12 bits, too, where the paper has it first: all begin with the networks of the shipped
+model, which were trained with residual VQ, and the encoder has to learn anew how to split what it says into four parts.
+
+The published counts of operations run over three of the four stages of residual and product VQ; corrected, they are a
+third higher, which changes no order: additive VQ remains far costlier.
+
 ![PSNR and SSIM against bits a vector, ours and the paper's](figures/cifar10.svg)
 """
 
@@ -155,7 +167,7 @@ def cifar10(rows: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]], str]
         for method, points in curves.items():
             ours = {bits: values[key] for bits, values in points.items()}
             draw(axis, method, ours, published["bits"], published[key][method])
-        axis.set(xlabel="bits a vector", ylabel=label)
+        axis.set(xlabel="bits a vector", ylabel=label, xticks=published["bits"])
     axes[0].legend(fontsize="small")
     save(figure, "cifar10")
     return CIFAR10, table, how(rows)
@@ -256,6 +268,7 @@ def toy(rows: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]], str]:
             axis.plot(list(theirs[method]), scaled, "--", color=COLOURS[method], label=f"{method}, published, scaled")
         axis.plot(list(bound), list(bound.values()), "k:", label="bound")
         axis.set(title=law, xlabel="bits a vector", ylabel="squared error", yscale="log")
+        axis.set_xticks(PUBLISHED["toy"]["bits"])
     axes[0].legend(fontsize="small")
     save(figure, "toy")
     return TOY, table, how(rows)

@@ -59,7 +59,7 @@ def fit(
     start, device = time.monotonic(), trainer.strategy.root_device
     if trainer.max_steps:
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-    cpu = f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    cpu = f"CPU with {torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()}"
     return {
         "steps": trainer.global_step,
         "date": str(date.today()),
