@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqvae.coding import Coded, Container, pack, unpack
+from vqvae.coding import Coded, Container, Kind, pack, unpack
 from vqvae.coding.sizes import LARGEST
 from vqvae.errors import BitstreamError
 
@@ -75,7 +75,8 @@ def test_anything_else_is_refused_and_never_crashes(data):
         (b"\x89PNG\r\n", "not a .vqz file"),
         (b"", "not a .vqz file"),
         (b"VQ\x10", "ends within its header"),
-        (sealed(b"VQ\x30\x20\x20abc"), "version 3"),
+        (sealed(b"VQ\x50\x20\x20abc"), "version 5"),
+        (sealed(b"VQ\x30\x20\x20abc\x00"), "no valid size"),
         (sealed(b"VQ\x10\x20"), "no valid size"),
         (sealed(b"VQ\x10\x00\x20abc"), "no valid size"),
         (sealed(b"VQ\x10\xa0\x00\x20abc"), "no valid size"),
@@ -131,3 +132,12 @@ def test_damage_after_the_sections_that_are_wanted_does_not_matter():
 def test_very_many_sections_are_read_in_one_pass():
     data = pack(PROGRESSIVE._replace(coded=Coded(0, (b"",) * 20_000, progressive=True)))
     assert len(unpack(data).coded.sections) == 20_000
+
+
+def test_chunks_are_told_by_the_version_and_come_back():
+    chunks = {Kind.GREY: b"", Kind.XMP: b"some bytes"}
+    for coded in (Coded(1, (b"payload",)), Coded(1, (b"first", b"second"), True)):
+        container = Container(5, 7, b"abc", coded, chunks)
+        data = pack(container)
+        assert data[2] >> 4 == 3 and unpack(data) == container
+        assert pack(container._replace(chunks={}))[2] >> 4 == 2
