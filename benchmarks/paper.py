@@ -31,7 +31,8 @@ CIFAR10 = """
 
 Four codebooks, 12 to 40 bits a vector, on a grid of 8×8: PSNR (dB) and SSIM on the 10,000 test images; published are
 the means of 10 runs of 15,000 batches. The published counts of operations leave out one of the four stages of residual
-and product VQ: WMOPS are log10 as published, and corrected. `python train.py -m experiment=cifar10` trains them all.
+and product VQ: WMOPS are log10 as published, and corrected. `python train.py -m experiment=cifar10` trains them all
+(where the table has other batches, with `trainer.max_steps=`).
 
 What agrees: each method gains with every bit, ever less; residual VQ is ahead of product VQ from 16 bits on.
 
