@@ -23,7 +23,8 @@ class AutoEncoder(nn.Module):
     """Images in [-1, 1] → vectors → indices, and back.
 
     Args:
-        encoder: images → grid of vectors; its `stride` is the number of pixels per vector, in each direction.
+        encoder: images → grid of vectors; its `stride` is the number of pixels per vector, in each direction, and its
+            `reach`, as the decoder's, says how many vectors away what it depends on may be.
         quantizer: vectors → indices.
         decoder: grid of vectors → images.
     """

@@ -49,7 +49,7 @@ def page(vqvae, tmp_path: Path) -> Path:
 
 
 def shown(figure: WebElement, folder: Path) -> np.ndarray:
-    """A figure's image as it is on the screen, without its outermost rows, which may lie between two of its."""
+    """A figure's image as it is on the screen, without its outermost rows, which may be blended with what is around."""
     figure.find_element(By.CLASS_NAME, "stage").screenshot(str(folder / "shown.png"))
     return read_image(folder / "shown.png")[1:-1]
 

@@ -85,7 +85,7 @@ def show(codec: Codec, path: Path) -> str:
 
 
 def error_map(original: UInt8[np.ndarray, "H W 3"], decoded: UInt8[np.ndarray, "H W 3"]) -> Image.Image:
-    """The absolute error of each pixel, the mean over channels: from black over red and yellow to white."""
+    """The absolute error of each pixel, the mean over channels: from black over red to white."""
     error = np.abs(original.astype(np.int16) - decoded).mean(2)
     levels = Image.fromarray((error * (255 / WHITE)).clip(0, 255).astype(np.uint8))
     return ImageOps.colorize(levels, "black", "white", "red", midpoint=96)
