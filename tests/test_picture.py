@@ -1,6 +1,7 @@
 """What belongs to an image besides its pixels: kept, or refused by name."""
 
 import zlib
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -9,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from vqvae import images
 from vqvae.coding import Kind
 from vqvae.coding.chunks import pack_chunks, unpack_chunks
 from vqvae.errors import BitstreamError, ImageError
-from vqvae.images import Picture, read_image, read_picture, write_picture
-from vqvae.picture import LARGEST, to_chunks, to_picture
+from vqvae.images import MOST_BESIDES, Picture, read_image, read_picture, write_picture
+from vqvae.picture import to_chunks, to_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
@@ -105,6 +107,25 @@ def test_a_profile_that_is_none_is_refused_where_it_is_needed(photo, tmp_path):
         read_picture(tmp_path / "odd.tif")
 
 
+def test_a_profile_of_ycbcr_pixels_is_that_of_the_rgb_they_stand_for(photo, tmp_path):
+    Image.fromarray(photo).convert("YCbCr").save(tmp_path / "image.tif", icc_profile=SRGB)
+    picture = read_picture(tmp_path / "image.tif")
+    assert picture.profile == SRGB and np.abs(picture.pixels.astype(int) - photo).max() <= 3
+
+
+def test_what_a_reader_would_refuse_for_its_size_is_not_written(photo, tmp_path, monkeypatch):
+    for most in (MOST_BESIDES, len(SRGB) - 1):
+        monkeypatch.setattr(images, "MOST_BESIDES", most)
+        Image.fromarray(photo).save(tmp_path / "image.png", icc_profile=SRGB)
+        if most == MOST_BESIDES:
+            assert read_picture(tmp_path / "image.png").profile == SRGB
+        else:
+            with pytest.raises(ImageError, match=rf"image\.png: its colour profile has {len(SRGB)} bytes, more than"):
+                read_picture(tmp_path / "image.png")
+    largest = bytes(MOST_BESIDES)
+    assert to_picture(photo, {Kind.XMP: zlib.compress(largest)}).xmp == largest
+
+
 def test_chunks_hold_all_of_a_picture(picture):
     chunks = to_chunks(picture)
     assert same(to_picture(picture.pixels, unpack_chunks(pack_chunks(chunks))), picture)
@@ -140,9 +161,17 @@ def png(image: Image.Image) -> bytes:
         (Kind.PROFILE, b"nonsense", "profile cannot be unpacked"),
         (Kind.EXIF, zlib.compress(b"x" * 1000)[:-3], "exif does not end"),
         (Kind.XMP, zlib.compress(b"x") + b"more", "xmp does not end"),
-        (Kind.XMP, zlib.compress(bytes(LARGEST + 1)), "xmp does not end"),
+        (Kind.XMP, zlib.compress(bytes(MOST_BESIDES + 1)), "xmp does not end"),
     ],
 )
 def test_a_damaged_chunk_is_refused(kind, data, reason):
     with pytest.raises(BitstreamError, match=reason):
         to_picture(np.zeros((50, 50, 3), np.uint8), {kind: data})
+
+
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), end=st.integers(0, 60))
+def test_a_damaged_alpha_channel_is_another_or_a_bitstream_error(place, byte, end):
+    data = bytearray(png(Image.radial_gradient("L").resize((20, 10))))
+    data[int(place * len(data))] = byte
+    with suppress(BitstreamError):
+        to_picture(np.zeros((10, 20, 3), np.uint8), {Kind.ALPHA: bytes(data[: len(data) - end])})

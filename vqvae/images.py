@@ -18,7 +18,7 @@ MAX_PIXELS = 178_956_970
 """Above so many pixels Pillow takes a file for a bomb, and so do we."""
 
 GREY_MODES = {"1", "L", "LA"}
-OTHER_COLOURS = {"CMYK", "YCbCr", "LAB"}
+OTHER_COLOURS = {"CMYK", "LAB"}
 WITH_ALPHA = {"PNG", "WEBP", "AVIF", "TIFF", "JPEG2000"}
 NAMES = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
 HELD = {
@@ -26,6 +26,9 @@ HELD = {
     "TIFF": ("icc_profile", "exif"),
 }
 """What the formats hold besides pixels, of what Pillow writes."""
+
+MOST_BESIDES = 2**24
+"""Bytes of a profile, of EXIF or of XMP: more is no photograph's."""
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
@@ -59,7 +62,8 @@ def read_picture(path: Path, metadata: bool = False) -> Picture:
         metadata: whether to keep EXIF and XMP.
 
     Raises:
-        ImageError: not an image, damaged, or with more than 8 bits a channel, or several frames.
+        ImageError: not an image, damaged, or with more than 8 bits a channel, several frames, or a profile or metadata
+            of more than 16 MiB.
     """
     try:
         with Image.open(path) as image:
@@ -94,18 +98,24 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
     _check_depth(image)
     upright = ImageOps.exif_transpose(image)
-    profile = upright.info.get("icc_profile") or None
+    besides = {"icc_profile": upright.info.get("icc_profile")}
+    if metadata:
+        exif = upright.getexif()
+        besides |= {"exif": exif.tobytes() if exif else None, "xmp": upright.info.get("xmp")}
+    for key, data in besides.items():
+        if data and len(data) > MOST_BESIDES:
+            raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
+    profile = besides["icc_profile"] or None
     if profile and upright.mode in OTHER_COLOURS:
         upright, profile = _to_srgb(upright, profile), None
     alpha = np.asarray(upright.convert("RGBA"))[..., 3] if upright.has_transparency_data else None
-    exif, xmp = (upright.getexif().tobytes(), upright.info.get("xmp")) if metadata else (None, None)
     return Picture(
         pixels=np.asarray(upright.convert("RGB")),
         grey=upright.mode in GREY_MODES,
         alpha=None if alpha is None or alpha.min() == 255 else alpha.copy(),
         profile=profile,
-        exif=exif if exif and upright.getexif() else None,
-        xmp=xmp or None,
+        exif=besides.get("exif"),
+        xmp=besides.get("xmp") or None,
     )
 
 

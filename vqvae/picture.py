@@ -9,9 +9,7 @@ from PIL import Image
 
 from vqvae.coding import Chunks, Kind
 from vqvae.errors import BitstreamError
-from vqvae.images import Picture
-
-LARGEST = 2**24  # bytes of a profile or of metadata: more is refused, whatever a chunk unpacks to
+from vqvae.images import MOST_BESIDES, Picture
 
 
 def to_chunks(picture: Picture) -> Chunks:
@@ -59,9 +57,9 @@ def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
 def _unpack(data: bytes, name: str) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(data, LARGEST)
+        unpacked = unpacker.decompress(data, MOST_BESIDES + 1)
     except zlib.error as error:
         raise BitstreamError(f"corrupt: its {name} cannot be unpacked ({error})") from None
-    if not unpacker.eof or unpacker.unused_data:
+    if len(unpacked) > MOST_BESIDES or not unpacker.eof or unpacker.unused_data:
         raise BitstreamError(f"corrupt: its {name} does not end where it should")
     return unpacked
