@@ -92,6 +92,17 @@ def test_an_image_turned_upright_does_not_say_that_it_must_be_turned(photo, tmp_
     assert read_image(tmp_path / "upright.png").shape == picture.pixels.shape
 
 
+def test_of_a_tiff_the_tags_that_describe_the_picture_are_kept(photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[DESCRIPTION], exif[0x8769] = 6, "turned", {0x9003: "2026:11:21 12:00:00"}
+    Image.fromarray(photo).save(tmp_path / "image.tif", exif=exif.tobytes())
+    write_picture(read_picture(tmp_path / "image.tif", metadata=True), tmp_path / "image.png")
+    kept = Image.open(tmp_path / "image.png").getexif()
+    assert dict(kept).keys() == {DESCRIPTION, 0x8769} and kept[DESCRIPTION] == "turned"
+    assert kept.get_ifd(0x8769) == {0x9003: "2026:11:21 12:00:00"}
+    assert read_image(tmp_path / "image.png").shape[:2] == photo.shape[1::-1]
+
+
 def test_other_colours_are_brought_to_srgb_by_their_profile(photo, tmp_path):
     lab = ImageCms.createProfile("LAB")
     converted = ImageCms.profileToProfile(Image.fromarray(photo), ImageCms.createProfile("sRGB"), lab, outputMode="LAB")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from vqvae.errors import ImageError
 from vqvae.files import atomic_path
@@ -29,6 +29,11 @@ HELD = {
 
 MOST_BESIDES = 2**24
 """Bytes of a profile, of EXIF or of XMP: more is no photograph's."""
+
+DESCRIPTIVE = [
+    ExifTags.Base[name] for name in ("ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright")
+]
+DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
@@ -100,7 +105,7 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     upright = ImageOps.exif_transpose(image)
     besides = {"icc_profile": upright.info.get("icc_profile")}
     if metadata:
-        exif = upright.getexif()
+        exif = _tags_of_tiff(image) if image.format == "TIFF" else upright.getexif()
         besides |= {"exif": exif.tobytes() if exif else None, "xmp": upright.info.get("xmp")}
     for key, data in besides.items():
         if data and len(data) > MOST_BESIDES:
@@ -117,6 +122,14 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
         exif=besides.get("exif"),
         xmp=besides.get("xmp") or None,
     )
+
+
+def _tags_of_tiff(image: Image.Image) -> Image.Exif:
+    """The tags that say something of the picture; a TIFF's others say how the file is laid out."""
+    found, kept = image.getexif(), Image.Exif()
+    kept.update({tag: found[tag] for tag in DESCRIPTIVE if tag in found})
+    kept.update({directory: tags for directory in DIRECTORIES if (tags := found.get_ifd(directory))})
+    return kept
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
