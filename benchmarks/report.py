@@ -8,12 +8,14 @@ by `benchmarks.entropy`, `benchmarks.quantizers`, `benchmarks.estimators` and `v
 
 import argparse
 import json
+from collections.abc import Callable
 from math import log10
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import paper
+from benchmarks.paper import EXPERIMENTS
+from benchmarks.paper.common import PUBLISHED, Section, collect, method_of, published_psnr
 from vqvae.model_file import read_model
 from vqvae.pretrained import find_model
 
@@ -107,7 +109,7 @@ def section(path: Path) -> str:
         if key not in ("about", "model"):
             lines.append(f"| {key} | {value if isinstance(value, int) else format(value, '.4f')} |")
     if path.stem == f"{name}-cifar10":
-        theirs = paper.published_psnr(*paper.method_of(model.config["quantizer"]))
+        theirs = published_psnr(*method_of(model.config["quantizer"]))
         lines.append(f"| psnr_dataset of the paper, at the same bits a vector | {theirs:.2f} |")
     lines.append(f"\n{result['about']}")
     lines.append(f"\nThe model: {training(model.about)}")
@@ -176,7 +178,7 @@ def estimators() -> str:
                 "lowest to highest": f"{min(psnr):.2f} to {max(psnr):.2f}",
                 "SSIM": f"{mean(run['ssim'] for run in runs):.4f}",
                 "seeds": len(runs),
-                "published PSNR": paper.PUBLISHED["cifar10_single_codebook"]["psnr_db"].get(name.upper(), ""),
+                "published PSNR": PUBLISHED["cifar10_single_codebook"]["psnr_db"].get(name.upper(), ""),
             }
         )
     rows.sort(key=lambda row: row["PSNR"], reverse=True)
@@ -206,12 +208,12 @@ def complexity() -> str:
     return f"{COMPLEXITY}\n{table(rows)}"
 
 
-def experiment(name: str) -> str:
+def experiment(name: str, section_of: Callable[[Any], Section]) -> str:
     """One of the paper's experiments, if it has been run."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return ""
-    heading, rows, notes = getattr(paper, name)(json.loads(path.read_text()))
+    heading, rows, notes = section_of(json.loads(path.read_text()))
     return f"{heading}\n{table(rows)}\n{notes}\n"
 
 
@@ -225,10 +227,10 @@ def main() -> None:
     if arguments.add:
         add(arguments.add, arguments.about)
     if arguments.collect:
-        rows = paper.collect(arguments.collect)
+        rows = collect(arguments.collect)
         (RESULTS / f"{arguments.collect.name}.json").write_text(json.dumps(rows, indent=1) + "\n")
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
-    experiments = "".join(experiment(name) for name in ("cifar10", "recall", "sift", "search", "toy"))
+    experiments = "".join(experiment(*item) for item in EXPERIMENTS.items())
     PAGE.write_text(HEAD + models + experiments + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 
