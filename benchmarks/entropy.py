@@ -141,14 +141,17 @@ def main() -> None:
     kodak = sorted((arguments.data / "kodak").glob("*.png"))
 
     trained, test = (load_cifar10(arguments.data, train).split(250) for train in (True, False))
-    fitted = indices_of(codec.autoencoder, track(trained[: FITTED // 250], "training images"))
+
+    def encode(batch: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(codec.indices(batch.permute(0, 2, 3, 1).numpy()))
+
+    fitted = indices_of(encode, track(trained[: FITTED // 250], "training images"))
     histogram.fit(fitted, quantizer.parts())
     models = {"uniform": Uniform(quantizer.stages, quantizer.index_bits), "histogram": histogram}
     models[type(codec.entropy_model).__name__.lower()] = codec.entropy_model
-    cifar10 = indices_of(codec.autoencoder, track(test, "test images"))
+    cifar10 = indices_of(encode, track(test, "test images"))
     photos = [
-        indices_of(codec.autoencoder, [torch.tensor(read_image(path)).permute(2, 0, 1)[None]])
-        for path in track(kodak, "Kodak")
+        indices_of(encode, [torch.tensor(read_image(path)).permute(2, 0, 1)[None]]) for path in track(kodak, "Kodak")
     ]
     result = {
         "bytes": measure_bytes(models, {"CIFAR10 test": [cifar10], "Kodak": photos}),

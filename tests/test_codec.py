@@ -7,12 +7,11 @@ import torch
 from tests.conftest import TINY_MODEL
 from tests.contracts.configs import load
 from vqvae import codec
-from vqvae.autoencoder import AutoEncoder, to_pixels
+from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
 from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import Coded, Uniform, pack, unpack
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.model_file import build_entropy_model, load_codec, save_model
-from vqvae.training.entropy import indices_of
 
 
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
@@ -76,7 +75,9 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     autoencoder = AutoEncoder.from_config(config)
     entropy_model = build_entropy_model(context, autoencoder)
     images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
-    entropy_model.fit(indices_of(autoencoder, [images]), autoencoder.quantizer.parts())
+    with torch.inference_mode():
+        indices = autoencoder.eval().encode(normalize(images)).numpy()
+    entropy_model.fit(indices, autoencoder.quantizer.parts())
     path = tmp_path_factory.mktemp("model") / "context.safetensors"
     save_model(path, config, autoencoder, entropy_model, {})
     return load_codec(path)

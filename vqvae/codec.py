@@ -1,12 +1,12 @@
 """Images to bytes and back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor, nn
 
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
@@ -15,7 +15,11 @@ from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
+from vqvae.qualities import Qualities
 from vqvae.tiles import Tile, scaled, tiles
+
+QUALITY = 50.0
+"""What a model with several rates takes where nothing else is said."""
 
 TILE = 1024
 """Pixels, in each direction, that the networks are given at once, besides a margin; less take more time."""
@@ -45,6 +49,7 @@ class Codec:
         entropy_model: codes its indices, or else fixed width does, where that is shorter.
         fingerprints: tell files of this model from those of others.
         max_pixels: files that claim larger images are refused.
+        qualities: the rates that may be chosen, where there are several.
     """
 
     def __init__(
@@ -53,27 +58,36 @@ class Codec:
         entropy_model: EntropyModel,
         fingerprints: Fingerprints,
         max_pixels: int = MAX_PIXELS,
+        qualities: Qualities | None = None,
     ):
         self.autoencoder = autoencoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.entropy_model = entropy_model
         self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
         self.fingerprints = fingerprints
         self.max_pixels = max_pixels
+        self.qualities = qualities
 
     def to(self, device: torch.device | str) -> "Codec":
         """Moves the network to a device, and returns the codec itself."""
         self.autoencoder.to(device)
         return self
 
-    def compress(self, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False, chunks: Chunks = NOTHING) -> bytes:
+    def compress(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        progressive: bool = False,
+        chunks: Chunks = NOTHING,
+        quality: float | None = None,
+    ) -> bytes:
         """The file for an image.
 
         Args:
             image: the pixels.
             progressive: whether the file may be cut after any stage.
             chunks: what else the file shall hold, as `picture.to_chunks` makes it.
+            quality: from 0 to 100, of a model with several rates.
         """
-        coded = self.encode(image[None], progressive)[0]
+        coded = self.encode(image[None], progressive, quality)[0]
         height, width, _ = image.shape
         return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
 
@@ -92,16 +106,22 @@ class Codec:
         return self.decode([container.coded], container.height, container.width, stages)[0]
 
     @torch.inference_mode()
-    def encode(self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False) -> list[Coded]:
+    def encode(
+        self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False, quality: float | None = None
+    ) -> list[Coded]:
         """The coded indices of images of one size.
 
         Args:
             images: the pixels.
             progressive: whether each stage is a section of its own.
+            quality: from 0 to 100, of a model with several rates.
+
+        Raises:
+            UsageError: the quantiser cannot decode its first stages alone, or the model has one rate.
         """
         if progressive:
             self._check_prefixes()
-        indices = self.indices(images)
+        indices = self.indices(images, quality)
         models = [self.fixed_width] if self.entropy_model.code == 0 else [self.entropy_model, self.fixed_width]
         candidates = [_encode(model, indices, progressive) for model in models]
         return [min(coded, key=lambda one: one.payload_bytes) for coded in zip(*candidates, strict=True)]
@@ -122,15 +142,42 @@ class Codec:
         return self.images(indices, height, width)
 
     @torch.inference_mode()
-    def indices(self, images: UInt8[np.ndarray, "n H W 3"]) -> Int64[np.ndarray, "n h w M"]:
-        """The indices of images of one size; large ones tile by tile."""
+    def indices(
+        self, images: UInt8[np.ndarray, "n H W 3"], quality: float | None = None
+    ) -> Int64[np.ndarray, "n h w M"]:
+        """The indices of images of one size: the nearest, or those of least distortion + λ · bits.
+
+        Args:
+            images: the pixels; large ones are taken tile by tile.
+            quality: from 0 to 100, of a model with several rates; `QUALITY`, where none is given.
+
+        Raises:
+            UsageError: there is a quality, but the model has one rate.
+        """
+        if self.qualities is None:
+            if quality is not None:
+                raise UsageError("this model has one rate: leave out the quality, or choose a model such as photo")
+            return self._by_tiles(images, self.autoencoder.encode)
+        weight = self.qualities.weight(QUALITY if quality is None else quality)
+        vectors = self._by_tiles(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
+        codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
+        parts = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
+        return self.entropy_model.choose(parts, codebooks, weight)
+
+    def _by_tiles(
+        self, images: UInt8[np.ndarray, "n H W 3"], compute: Callable[[Tensor], Tensor]
+    ) -> Shaped[np.ndarray, "n h w F"]:
+        """What is computed of each place of the grid, tile by tile."""
         grid = self._grid(*images.shape[1:3])
-        found = np.empty((len(images), *grid, self.entropy_model.stages), np.int64)
+        whole: np.ndarray | None = None
         for tile in self._tiles(*grid, self.autoencoder.encoder):
             rows, columns = scaled(tile.outer, self.autoencoder.stride)
-            part = self.autoencoder.encode(self._prepare(images[:, rows, columns]))
-            found[:, *tile.inner] = part[:, *tile.inside].cpu().numpy()
-        return found
+            part = compute(self._prepare(images[:, rows, columns])).cpu().numpy()
+            if whole is None:
+                whole = np.empty((len(images), *grid, part.shape[3]), part.dtype)
+            whole[:, *tile.inner] = part[:, *tile.inside]
+        assert whole is not None
+        return whole
 
     @torch.inference_mode()
     def images(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:

@@ -19,6 +19,7 @@ from vqvae.config import build
 from vqvae.errors import ModelFileError
 from vqvae.files import atomic_path
 from vqvae.images import MAX_PIXELS
+from vqvae.qualities import Qualities
 from vqvae.quantizers import Quantizer
 
 FORMAT = 1
@@ -146,7 +147,9 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
         floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
         parts.load_state_dict(floats, assign=True)
         entropy_model.check()
-    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels)
+        given = model.config.get("qualities")
+        qualities = None if given is None else Qualities.from_config(given)
+    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels, qualities)
 
 
 def load_quantizer(path: Path) -> Quantizer:

@@ -41,6 +41,24 @@ def test_compiled_and_plain_arithmetic_give_the_same_frequencies_up_to_the_large
         assert np.array_equal(one, other) and ((one + 1).sum(-1) == 2**24).all()
 
 
+def test_compiled_and_plain_arithmetic_choose_alike_but_for_ties():
+    model, draws = make(), np.random.default_rng(2)
+    tables = {name: table.numpy() for name, table in model.named_buffers()}
+    grid = draws.integers(10, size=(2, 9, 9, 5), dtype=np.int32)
+    places = np.arange(81).reshape(9, 9)[2:7, 2:7].ravel()
+    parts = draws.standard_normal((2, 25, 5, 3), dtype=np.float32)
+    codebooks = draws.standard_normal((5, 8, 3), dtype=np.float32)
+    compiled, plain = CompiledNetwork(tables), PlainNetwork(tables)
+    here = np.zeros((2, 25, 5), np.int32)
+    compiled.choose(compiled.near(grid, places), here, parts, codebooks, 0.2)
+    for stage in range(5):
+        bits = 24 - np.log2(plain.frequencies(plain.near(grid, places), here, stage) + 1)
+        costs = ((parts[:, :, stage, None] - codebooks[stage]) ** 2).sum(-1) + 0.2 * bits
+        chosen = np.take_along_axis(costs, here[..., stage, None].astype(np.int64), -1)[..., 0]
+        assert (chosen <= costs.min(-1) + 0.2 * 0.05).all()
+    assert len(np.unique(here)) > 4
+
+
 def test_what_is_trained_is_what_the_integers_compute():
     """The network that is trained, rounded, gives the frequencies of its own tables but for the rounding of logits."""
     torch.manual_seed(0)
@@ -49,7 +67,7 @@ def test_what_is_trained_is_what_the_integers_compute():
     model.fit(indices, torch.randn(3, 16, 8))
     trained = TrainedNetwork(dict(model.named_buffers()), torch.zeros(3, 16, 8))
     with torch.no_grad():
-        logits = trained(torch.from_numpy(indices), visible=3, stages=range(3))
+        logits = trained(torch.from_numpy(indices), visible=3)
     nats = [
         torch.nn.functional.cross_entropy(z.flatten(0, 2) * np.log(2), torch.from_numpy(indices[..., m]).flatten())
         for m, z in enumerate(logits)

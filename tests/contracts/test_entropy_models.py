@@ -146,3 +146,35 @@ def test_no_two_models_have_the_same_code():
 def test_frequencies_are_at_least_one_and_sum_to_a_power_of_two(models):
     tables = models["histogram"].frequencies
     assert (tables >= 0).all() and ((tables + 1).sum(1) == 2**PRECISION).all()
+
+
+def least(model: EntropyModel, parts: np.ndarray, codebooks: np.ndarray, weight: float, indices: np.ndarray) -> int:
+    """What the last index that is coded must be, given all others, by trying each."""
+    costs = []
+    for index, codeword in enumerate(codebooks[-1]):
+        indices[0, -1, -1, -1] = index
+        costs.append(((parts[0, -1, -1, -1] - codeword) ** 2).sum() + weight * model.bits(indices)[0])
+    return int(np.argmin(costs))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(grid=grids, weight=st.floats(0, 0.3))
+def test_indices_are_chosen_by_distortion_and_by_the_bits_that_they_take(name, models, grid, weight):
+    _, height, width, seed = grid
+    draws, model = np.random.default_rng(seed), models[name]
+    codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
+    parts = draws.standard_normal((1, height, width, STAGES, 2), dtype=np.float32)
+    chosen = model.choose(parts, codebooks, weight)
+    assert chosen.shape == (1, height, width, STAGES) and chosen.dtype == np.int64
+    assert chosen[0, -1, -1, -1] == least(model, parts, codebooks, weight, chosen.copy())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bits_that_cost_nothing_change_no_choice_and_dear_ones_are_saved(name, models):
+    draws, model = np.random.default_rng(0), models[name]
+    codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
+    parts = draws.standard_normal((2, 7, 5, STAGES, 2), dtype=np.float32)
+    nearest = ((parts[..., None, :] - codebooks) ** 2).sum(-1).argmin(-1)
+    free, dear = (model.choose(parts, codebooks, weight) for weight in (0.0, 0.3))
+    assert np.array_equal(free, nearest)
+    assert model.bits(dear).sum() < model.bits(free).sum() or name == "uniform"

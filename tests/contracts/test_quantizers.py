@@ -56,6 +56,18 @@ def test_evaluation_returns_exactly_the_decoded_indices_and_no_loss(quantizer, v
     assert quantized.loss == 0
 
 
+def test_indices_are_chosen_by_distance_and_costs_where_each_can_be_chosen_alone(quantizer, vectors):
+    costs = 30 * torch.rand(quantizer.stages, 16)
+    if not quantizer.separable:
+        with pytest.raises(ValueError, match=f"{type(quantizer).__name__} cannot choose by costs"):
+            quantizer.encode(vectors, costs)
+        return
+    chosen = quantizer.encode(vectors, costs)
+    best = (quantizer.distance_tables(vectors) + costs.unsqueeze(2)).argmin(1).T
+    assert torch.equal(chosen, best) and not torch.equal(chosen, quantizer.encode(vectors))
+    assert torch.equal(quantizer.eval()(vectors, costs).indices, chosen)
+
+
 @pytest.mark.parametrize("estimator", names("estimator"))
 def test_every_estimator_sends_gradients_to_the_encoder_and_moves_the_codewords_in_use(quantizer, vectors, estimator):
     quantizer.fit(vectors)

@@ -22,7 +22,6 @@ from vqvae.coding.container import VERSION, WITH_CHUNKS
 from vqvae.images import Picture
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
 from vqvae.picture import to_chunks
-from vqvae.training.entropy import indices_of
 
 FOLDER = Path(__file__).parent
 CONTEXT = {
@@ -95,7 +94,8 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     with torch.no_grad():
         autoencoder.quantizer.fit(to_vectors(autoencoder.encoder(normalize(images))))
     round_to_half(autoencoder)
-    indices = indices_of(autoencoder, [images])
+    with torch.inference_mode():
+        indices = autoencoder.encode(normalize(images)).numpy()
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
     entropy_model.fit(indices, autoencoder.quantizer.parts())
     save_model(path, config, autoencoder, entropy_model, {})

@@ -1,5 +1,6 @@
 """Training of an autoencoder for images, up to its model file."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,14 @@ from vqvae.training import ImageCompression
 from vqvae.training.entropy import indices_of, payload_bpp
 
 
-def train(cfg: DictConfig, output: Path) -> None:
-    """Trains, tests, writes the model file, and says where it is."""
+def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
+    """Trains, tests, writes the model file, and says where it is.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        output: folder of the run.
+        module: makes the LightningModule.
+    """
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = AutoEncoder.from_config(config)
     autoencoder.quantizer.use(instantiate(cfg.estimator))
@@ -29,27 +36,28 @@ def train(cfg: DictConfig, output: Path) -> None:
     if cfg.weights:
         load_weights(autoencoder, entropy_model, cfg.weights)
     data: LightningDataModule = instantiate(cfg.data)
-    module = ImageCompression(autoencoder, **instantiate(cfg.optimizer))
+    training = module(autoencoder, **instantiate(cfg.optimizer))
     trainer = run.make_trainer(cfg)
-    done = run.fit(trainer, module, data, run.checkpoint_to_resume(cfg, output))
+    done = run.fit(trainer, training, data, run.checkpoint_to_resume(cfg, output))
 
     round_to_half(autoencoder)
-    reached = trainer.test(module, data, verbose=False)[0]
+    metrics = trainer.test(training, data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
-    bpp = fit_entropy_model(entropy_model, autoencoder, data, cfg.seed)
-    psnr, ssim = reached["test/psnr"], reached["test/ssim"]
-    about = {
-        "training": run.settings(cfg),
-        "steps": done["steps"],
-        "test": {"psnr_dataset": psnr, "ssim": ssim, "payload_bpp": bpp},
-    }
+    reached = training.reached(metrics)
+    reached["payload_bpp"] = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    about = {"training": run.settings(cfg), "steps": done["steps"], "test": reached}
+    if training.qualities:
+        config["qualities"] = training.qualities
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     path = output / f"{cfg.name}.safetensors"
     save_model(path, config, autoencoder, entropy_model, about)
     print(f"model: {path}")
-    print(f"test:  PSNR {psnr:.2f} dB, SSIM {ssim:.4f}, {bpp:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})")
+    print(
+        f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
+        f"{reached['payload_bpp']:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})"
+    )
     show(load_codec(path), cfg.showcase, output)
     run.write_result(output, {"model": config, **about, **done})
 
@@ -77,12 +85,13 @@ def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: st
 
 
 def fit_entropy_model(
-    entropy_model: EntropyModel, autoencoder: AutoEncoder, data: LightningDataModule, seed: int
+    entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
 ) -> float:
     """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    autoencoder = training.autoencoder.eval()
     if not list(entropy_model.buffers()):  # it has no tables to learn
         return autoencoder.bits_per_pixel
     seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
-    indices = indices_of(autoencoder, track(data.train_dataloader(), "indices", transient=True))
+    indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
     entropy_model.fit(indices, autoencoder.quantizer.parts().cpu(), partial(track, description="entropy model"))
-    return payload_bpp(entropy_model, indices_of(autoencoder, data.test_dataloader()), autoencoder.stride)
+    return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)

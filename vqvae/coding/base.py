@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor, nn
 
 Track = Callable[[Sequence[int]], Iterable[int]]
@@ -45,6 +45,27 @@ class EntropyModel(nn.Module, ABC):
 
     def check(self) -> None:
         """Raises ValueError where the tables, which may come from a foreign file, hold what none can hold."""
+
+    def costs(self) -> Float[np.ndarray, "M K"]:
+        """Bits of each index, as far as they do not depend on others: here, all the same."""
+        return np.zeros((self.stages, 1 << self.index_bits))
+
+    def choose(
+        self, parts: Float32[np.ndarray, "n h w M d"], codebooks: Float32[np.ndarray, "M K d"], weight: float
+    ) -> Int64[np.ndarray, "n h w M"]:
+        """The indices of least squared distance + weight · bits, each of them given those before.
+
+        Args:
+            parts: the vectors of images, in M parts.
+            codebooks: the codewords for each part.
+            weight: squared distance that a bit is worth.
+        """
+        indices = np.empty(parts.shape[:-1], np.int64)
+        for stage, (codebook, bits) in enumerate(zip(codebooks, self.costs(), strict=True)):
+            costs = (codebook**2).sum(1) + weight * bits
+            for image, chosen in zip(parts, indices, strict=True):
+                chosen[..., stage] = (costs - 2 * image[..., stage, :] @ codebook.T).argmin(-1)
+        return indices
 
     @abstractmethod
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:

@@ -109,6 +109,19 @@ class Context(EntropyModel):
             decoder.finish()
         return grid[:, REACH:-REACH, REACH:-REACH, :stages].astype(np.int64)
 
+    def choose(
+        self, parts: Float32[np.ndarray, "n h w M d"], codebooks: Float32[np.ndarray, "M K d"], weight: float
+    ) -> Int64[np.ndarray, "n h w M"]:
+        number, height, width, stages, dim = parts.shape
+        network, grid = self.network, self._grid(np.empty((number, height, width, 0), np.int64))
+        flat, listed = grid.reshape(number, -1, stages), parts.reshape(number, -1, stages, dim)
+        for places in _fronts(height, width):
+            y, x = np.divmod(places, width + 2 * REACH)
+            near, here = network.near(grid, places), flat[:, places]
+            network.choose(near, here, listed[:, (y - REACH) * width + x - REACH], codebooks, weight)
+            flat[:, places] = here
+        return grid[:, REACH:-REACH, REACH:-REACH].astype(np.int64)
+
     def _pieces(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Piece]:
         """All symbols in coding order, computed many fronts at once since all indices are there."""
         number, height, width, stages = indices.shape

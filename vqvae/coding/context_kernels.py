@@ -36,9 +36,13 @@ class CompiledNetwork(Network):
             np.pad(tables[name].astype(np.float32), ((0, 0), (0, 1), (0, 0))) for name in ("second", "third")
         )
         second_bias, third_bias = (tables[name].astype(np.float32) for name in ("second_bias", "third_bias"))
-        self.layers = list(zip(own_rows, tables["first_bias"], second, second_bias, third, third_bias, strict=True))
+        self.stacks = (own_rows, tables["first_bias"], second, second_bias, third, third_bias)
         self.size = third_bias.shape[1]
         self.powers = tables["powers"].astype(np.float64)
+        floor = self.powers[0] // (SURPRISE * (self.size - 1)) + 1
+        self.dearest = np.int32(
+            32 * np.log2(self.powers[0] / floor)
+        )  # what no index takes more than, in 32nds of a bit
 
     def near(self, grid: Int32[np.ndarray, "n H W M"], places: Int64[np.ndarray, " p"]) -> Int32[np.ndarray, "n p F"]:
         number, _, width, stages = grid.shape
@@ -50,8 +54,20 @@ class CompiledNetwork(Network):
         self, near: Int32[np.ndarray, "n p F"], here: Int32[np.ndarray, "n p M"], stage: int
     ) -> Float32[np.ndarray, "n p K"]:
         frequencies = np.empty((*near.shape[:2], self.size), np.float32)
-        _frequencies(near, here, stage, *self.layers[stage], self.powers, frequencies)
+        layers = (stack[stage] for stack in self.stacks)
+        _frequencies(near, here, stage, *layers, self.powers, frequencies)
         return frequencies
+
+    def choose(
+        self,
+        near: Int32[np.ndarray, "n p F"],
+        here: Int32[np.ndarray, "n p M"],
+        parts: Float32[np.ndarray, "n p M d"],
+        codebooks: Float32[np.ndarray, "M K d"],
+        weight: float,
+    ) -> None:
+        rows = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
+        _choose(near, here, parts, rows, np.float32(weight / 32), self.dearest, *self.stacks)
 
 
 @compiled
@@ -88,19 +104,59 @@ def _frequencies(  # type: ignore[no-untyped-def]
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
     for n in range(number):
         for p in range(places):
-            for f in range(features):
-                total[f] = near[n, p, f] + first_bias[f]
-            for m in range(stage):
-                index = here[n, p, m]
-                for f in range(features):
-                    total[f] += own[m, index, f]
-            for f in range(features):
-                active[f] = np.float32(min(max(total[f] >> FIRST, ZERO), LARGEST))
-            _layer(active, where, second, second_bias, hidden)
-            for h in range(inner):
-                active[h] = np.float32(min(max(np.int32(hidden[h]) >> SECOND, ZERO), LARGEST))
-            _layer(active, where, third, third_bias, logits)
+            _first(near[n, p], here[n, p], stage, own, first_bias, total, active)
+            _others(active, where, second, second_bias, hidden, third, third_bias, logits)
             _normalize(logits, powers, frequencies, n, p)
+
+
+@compiled_exact
+def _choose(  # type: ignore[no-untyped-def]
+    near, here, parts, codebooks, weight, dearest, own, first_bias, second, second_bias, third, third_bias
+):
+    """`Network.choose`, with the bits as the logits say: they differ from what the coder takes by its rounding."""
+    number, places, features = near.shape
+    stages, dim, size = codebooks.shape
+    inner = second_bias.shape[1]
+    total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
+    active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
+    for n in range(number):
+        for p in range(places):
+            for stage in range(stages):
+                _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
+                _others(
+                    active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
+                )
+                top = np.int32(logits.max()) >> THIRD
+                for k in range(size):
+                    logits[k] = weight * np.float32(min(top - (np.int32(logits[k]) >> THIRD), dearest))
+                for i in range(dim):
+                    value = parts[n, p, stage, i]
+                    for k in range(size):
+                        difference = codebooks[stage, i, k] - value
+                        logits[k] += difference * difference
+                here[n, p, stage] = logits.argmin()
+
+
+@compiled
+def _first(near, here, stage, own, bias, total, active):  # type: ignore[no-untyped-def]
+    """The activations of the first layer."""
+    for f in range(len(near)):
+        total[f] = near[f] + bias[f]
+    for m in range(stage):
+        index = here[m]
+        for f in range(len(near)):
+            total[f] += own[m, index, f]
+    for f in range(len(near)):
+        active[f] = np.float32(min(max(total[f] >> FIRST, ZERO), LARGEST))
+
+
+@compiled
+def _others(active, where, second, second_bias, hidden, third, third_bias, logits):  # type: ignore[no-untyped-def]
+    """The logits from the activations of the first layer, before their shift."""
+    _layer(active, where, second, second_bias, hidden)
+    for h in range(len(hidden)):
+        active[h] = np.float32(min(max(np.int32(hidden[h]) >> SECOND, ZERO), LARGEST))
+    _layer(active, where, third, third_bias, logits)
 
 
 @compiled_exact

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Float32, Int32, Int64
 from torch import Tensor
 
-from vqvae.coding.coder import to_frequencies
+from vqvae.coding.coder import PRECISION, to_frequencies
 
 NEIGHBOURS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, -1), (-2, 1), (-1, -2))
 """Rows down and columns to the right of a place: those that the network looks at."""
@@ -62,6 +62,28 @@ class Network(ABC):
             here: the indices at these places; of the stages before `stage`, at least.
             stage: the stage, from 0.
         """
+
+    def choose(
+        self,
+        near: np.ndarray,
+        here: Int32[np.ndarray, "n p M"],
+        parts: Float32[np.ndarray, "n p M d"],
+        codebooks: Float32[np.ndarray, "M K d"],
+        weight: float,
+    ) -> None:
+        """Fills in the indices at these places: of each stage the one of least squared distance + weight · bits.
+
+        Args:
+            near: what `near` returned.
+            here: where the indices go.
+            parts: the vectors at these places, in M parts.
+            codebooks: the codewords for each part.
+            weight: squared distance that a bit is worth.
+        """
+        for stage, codebook in enumerate(codebooks):
+            bits = PRECISION - np.log2(self.frequencies(near, here, stage) + 1)
+            distances = (codebook**2).sum(1) - 2 * parts[..., stage, :] @ codebook.T
+            here[..., stage] = (distances + weight * bits).argmin(-1)
 
 
 def empty_tables(stages: int, size: int, dim: int, first: int, second: int) -> dict[str, Tensor]:

@@ -65,8 +65,8 @@ class TrainedNetwork(nn.Module):
         return (self.tables[name] * 2.0 ** DIGITS[name]).round().clamp(-limit, limit)
 
     def forward(
-        self, indices: Int64[Tensor, "n h w M"], visible: int, stages: Iterable[int]
-    ) -> list[Float[Tensor, "n h w K"]]:
+        self, indices: Int64[Tensor, "n h w M"], visible: int, stages: slice = slice(None)
+    ) -> Float[Tensor, "m n h w K"]:
         """The logits of some stages, in bits.
 
         Args:
@@ -74,33 +74,37 @@ class TrainedNetwork(nn.Module):
             visible: how many stages of the neighbours are known.
             stages: which stages to predict.
         """
-        embedding = self.rounded("embedding")
-        near = self._near(indices, visible, embedding)
-        logits = []
-        for stage in stages:
-            own = sum((embedding[j][indices[..., j]] for j in range(stage)), start=torch.zeros(()))
-            total = near + self.rounded("first_bias")[stage]
-            if stage:
-                total = total + own @ self.rounded("own")[stage]
-            first = _activate(total)
-            second = _activate(first @ self.rounded("second")[stage] + self.rounded("second_bias")[stage])
-            logits.append(second @ self.rounded("third")[stage] + self.rounded("third_bias")[stage])
-        return logits
+        own, second, third = (self.rounded(name)[stages] for name in ("own", "second", "third"))
+        biases = (self.rounded(f"{name}_bias")[stages].unsqueeze(1) for name in ("first", "second", "third"))
+        first_bias, second_bias, third_bias = biases
+        embedding, near = self.rounded("embedding"), self.rounded("near").flatten(0, 1)
+        here = self._embed(indices, embedding).flatten(0, 2).transpose(0, 1)  # M v E
+        before = F.pad(here, (0, 0, 0, 0, 1, 0)).cumsum(0)[:-1][stages]
+        total = self._around(indices, visible, embedding).flatten(0, 2) @ near + before @ own + first_bias
+        logits = _activate(_activate(total) @ second + second_bias) @ third + third_bias
+        return logits.unflatten(1, indices.shape[:3])
 
-    def _near(
-        self, indices: Int64[Tensor, "n h w M"], visible: int, embedding: Float[Tensor, "M K E"]
+    def _around(
+        self, indices: Int64[Tensor, "n h w M"], visible: int, embedding: Float[Tensor, "M _ E"]
     ) -> Float[Tensor, "n h w F"]:
+        """The embeddings of the neighbours, side by side."""
         _, height, width, stages = indices.shape
-        border = (REACH, REACH, REACH, REACH)
-        values = torch.zeros(())
-        for stage in range(stages):
-            plane = indices[..., stage] if stage < visible else torch.full_like(indices[..., 0], self.size + 1)
-            values = values + embedding[stage][F.pad(plane, border, value=self.size)]
-        around = [
-            values[:, REACH + down : REACH + down + height, REACH + right : REACH + right + width]
-            for down, right in NEIGHBOURS
-        ]
-        return torch.cat(around, -1) @ self.rounded("near").flatten(0, 1)
+        known = torch.where(torch.arange(stages, device=indices.device) < visible, indices, self.size + 1)
+        grid = F.pad(known, (0, 0, REACH, REACH, REACH, REACH), value=self.size)
+        values = self._embed(grid, embedding).sum(3)
+        return torch.cat(
+            [
+                values[:, REACH + down : REACH + down + height, REACH + right : REACH + right + width]
+                for down, right in NEIGHBOURS
+            ],
+            -1,
+        )
+
+    def _embed(
+        self, indices: Int64[Tensor, "n h w M"], embedding: Float[Tensor, "M _ E"]
+    ) -> Float[Tensor, "n h w M E"]:
+        offsets = torch.arange(len(embedding), device=indices.device) * (self.size + 2)
+        return F.embedding(indices + offsets, embedding.flatten(0, 1))
 
 
 def train(
@@ -134,14 +138,11 @@ def train(
     for _ in track(range(steps)):
         drawn = indices[torch.randint(number, (images,))].long()
         alone = int(torch.randint(stages, ())) if torch.rand(()) < PROGRESSIVE else None
-        wanted = range(stages) if alone is None else [alone]
+        wanted = slice(None) if alone is None else slice(alone, alone + 1)
         logits = network(drawn, stages if alone is None else alone + 1, wanted)
-        losses = [
-            F.cross_entropy(logit.flatten(0, 2) * math.log(2), drawn[..., stage].flatten())
-            for stage, logit in zip(wanted, logits, strict=True)
-        ]
+        nats = F.cross_entropy(logits.flatten(0, 3) * math.log(2), drawn[..., wanted].movedim(3, 0).flatten())
         optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
+        (nats * len(logits)).backward()
         optimizer.step()
         schedule.step()
     return {name: network.integers(name).to(tables[name].dtype) for name in DIGITS}

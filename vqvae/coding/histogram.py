@@ -44,6 +44,9 @@ class Histogram(EntropyModel):
     def _tables(self) -> Float32[np.ndarray, "M K"]:
         return self.frequencies.float().numpy()
 
+    def costs(self) -> Float[np.ndarray, "M K"]:
+        return PRECISION - np.log2(self._tables + 1)
+
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
         tables = self._tables
         return sum(

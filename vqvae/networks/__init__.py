@@ -2,5 +2,6 @@
 
 from vqvae.networks.decoder import ConvDecoder
 from vqvae.networks.encoder import ConvEncoder
+from vqvae.networks.lapped import LappedDecoder, LappedEncoder
 
-__all__ = ["ConvDecoder", "ConvEncoder"]
+__all__ = ["ConvDecoder", "ConvEncoder", "LappedDecoder", "LappedEncoder"]

@@ -11,12 +11,13 @@ class ConvDecoder(nn.Module):
 
     Args:
         dim: dimension D of the vectors.
-        channels: channels at each level, finest (half the image's resolution) first, as in the encoder.
+        channels: channels at each level, finest (1 / patch of the image's resolution) first, as in the encoder.
         hidden: channels inside the residual blocks of each level.
         blocks: residual blocks at each level.
+        patch: pixels that one place of the finest level stands for, in each direction.
     """
 
-    def __init__(self, dim: int, channels: list[int], hidden: list[int], blocks: list[int]):
+    def __init__(self, dim: int, channels: list[int], hidden: list[int], blocks: list[int], patch: int = 2):
         super().__init__()
         check_levels(channels, hidden, blocks)
         layers: list[nn.Module] = [nn.Conv2d(dim, channels[-1], 3, padding=1)]
@@ -25,10 +26,11 @@ class ConvDecoder(nn.Module):
             layers.append(nn.SiLU())
             if level:
                 layers += [nn.Conv2d(channels[level], 4 * channels[level - 1], 1), nn.PixelShuffle(2)]
-        finest = 2 + sum(2 ** (level + 1) * number for level, number in enumerate(blocks))
-        self.reach = 1 + -(-finest // 2 ** len(channels))
+        pixels = patch + sum(patch * 2**level * number for level, number in enumerate(blocks))
+        self.reach = 1 + -(-pixels // (patch * 2 ** (len(channels) - 1)))
         """How far away vectors are that a pixel depends on."""
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[0], 12, 3, padding=1), nn.PixelShuffle(2))
+        last = nn.Conv2d(channels[0], 3 * patch**2, 3, padding=1)
+        self.layers = nn.Sequential(*layers, last, nn.PixelShuffle(patch))
 
     def forward(self, latent: Float[Tensor, "n D h w"]) -> Float[Tensor, "n 3 H W"]:
         """Decodes to images around [-1, 1], not clipped."""

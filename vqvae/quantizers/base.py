@@ -42,7 +42,8 @@ class Quantizer(nn.Module, ABC):
     """Whether the first m stages can be decoded alone."""
 
     separable: ClassVar[bool] = True
-    """Whether squared distances from decoded vectors are sums of one term for each index."""
+    """Whether squared distances from decoded vectors are sums of one term for each index, so that each index can be
+    chosen alone, and by what it costs besides."""
 
     def __init__(self, dim: int, stages: int, codebook_bits: int, codeword_dim: int | None = None):
         super().__init__()
@@ -80,7 +81,10 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        """Finds the indices, in float32, piece by piece (`codebook.in_pieces`) so that memory stays bounded."""
+        """Finds the indices, in float32, piece by piece (`pieces.py`) so that memory stays bounded.
+
+        Where the method is separable, it takes `costs` as well, as `encode` does.
+        """
 
     @abstractmethod
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
@@ -121,15 +125,31 @@ class Quantizer(nn.Module, ABC):
         self.estimator = estimator
 
     @torch.no_grad()
-    def encode(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        """The indices whose decoded vectors are nearest to x, as far as the method's search finds them."""
-        self._check_dim(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return self.search(x.float())
+    def encode(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Int64[Tensor, "n M"]:
+        """The indices whose decoded vectors are nearest to x, as far as the method's search finds them.
 
-    def forward(self, x: Float[Tensor, "n D"]) -> Quantized:
-        """Quantises x, through the estimator while training and hard when not; always in float32."""
-        indices = self.encode(x.detach())
+        Args:
+            x: the vectors.
+            costs: of each index, to be added to the squared distance: entropy-constrained VQ, where they are its bits,
+                weighed. Chou, Lookabaugh and Gray, "Entropy-Constrained Vector Quantization", IEEE Trans. ASSP 1989.
+
+        Raises:
+            ValueError: there are costs, but the method is not separable.
+        """
+        self._check_dim(x)
+        if costs is not None and not self.separable:
+            raise ValueError(f"{type(self).__name__} cannot choose by costs: choose vq or pvq as the quantiser")
+        with torch.autocast(x.device.type, enabled=False):
+            return self.search(x.float()) if costs is None else self.search(x.float(), costs)  # type: ignore[call-arg]
+
+    def forward(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Quantized:
+        """Quantises x, through the estimator while training and hard when not; always in float32.
+
+        Args:
+            x: the vectors.
+            costs: of each index, as `encode` takes them.
+        """
+        indices = self.encode(x.detach(), costs)
         with torch.autocast(x.device.type, enabled=False):
             quantized = self.decode(indices)
             if not self.training:

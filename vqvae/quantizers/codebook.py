@@ -11,16 +11,25 @@ JITTER = 0.01  # of the spread of the used codewords: far enough apart to win di
 
 
 @torch.no_grad()
-def find_nearest(x: Float[Tensor, "n D"], codebooks: Float[Tensor, "M K d"]) -> Int64[Tensor, "n M"]:
-    """The nearest codewords of vectors, or of their M parts where D = M d."""
+def find_nearest(
+    x: Float[Tensor, "n D"], codebooks: Float[Tensor, "M K d"], costs: Float[Tensor, "M K"] | None = None
+) -> Int64[Tensor, "n M"]:
+    """The nearest codewords of vectors, or of their M parts where D = M d.
+
+    Args:
+        x: the vectors.
+        codebooks: the codewords.
+        costs: of each codeword, to be added to its squared distance.
+    """
     stages, size, dim = codebooks.shape
     norms = codebooks.square().sum(2).unsqueeze(2)  # ‖x − c‖² = ‖x‖² + ‖c‖² − 2 x·c
+    if costs is not None:
+        norms += costs.unsqueeze(2)
     scaled = -2 * codebooks
 
     def search(piece: Tensor) -> Tensor:
         parts = piece.unflatten(1, (stages, dim)).permute(1, 2, 0)
-        costs = scratch(stages, size, len(piece), like=x)
-        return find_least(torch.baddbmm(norms, scaled, parts, out=costs))
+        return find_least(torch.baddbmm(norms, scaled, parts, out=scratch(stages, size, len(piece), like=x)))
 
     return search_in_pieces(search, x, stages * size)
 

@@ -24,8 +24,8 @@ class ProductVQ(Quantizer):
             raise ValueError(f"dim={dim} cannot be split into stages={stages} equal parts: choose a multiple")
         super().__init__(dim, stages, codebook_bits, codeword_dim=dim // stages)
 
-    def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        return find_nearest(x, self.codebooks)
+    def search(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Int64[Tensor, "n M"]:
+        return find_nearest(x, self.codebooks, costs)
 
     def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
         self._check_stages(indices)

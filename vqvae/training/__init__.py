@@ -3,6 +3,7 @@
 from vqvae.training.base import QuantizerTraining
 from vqvae.training.checkpoints import AtomicCheckpoints
 from vqvae.training.images import ImageCompression
+from vqvae.training.rate_distortion import RateDistortion
 from vqvae.training.vectors import VectorCompression
 
-__all__ = ["AtomicCheckpoints", "ImageCompression", "QuantizerTraining", "VectorCompression"]
+__all__ = ["AtomicCheckpoints", "ImageCompression", "QuantizerTraining", "RateDistortion", "VectorCompression"]

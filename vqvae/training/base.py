@@ -40,6 +40,14 @@ class QuantizerTraining(LightningModule, ABC):
     def vectors(self, batch: Tensor) -> Float[Tensor, "n D"]:
         """What reaches the quantiser of a batch."""
 
+    def fit_codebooks(self, vectors: Float[Tensor, "n D"], iterations: int) -> None:
+        """Sets the codebooks to begin with, by the quantiser's classic training."""
+        self.quantizer.fit(vectors, iterations)
+
+    def fitted(self) -> list[Tensor]:
+        """What `fit_codebooks` sets."""
+        return [self.quantizer.codebooks]
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.make_optimizer(self.parameters())
         scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))

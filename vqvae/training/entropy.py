@@ -1,25 +1,25 @@
 """The indices that entropy models are fitted to, and measured on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
-import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Int64, Integer, UInt8
 from torch import Tensor
 
-from vqvae.autoencoder import AutoEncoder, normalize
 from vqvae.coding import EntropyModel
 
 
-@torch.inference_mode()
-def indices_of(autoencoder: AutoEncoder, batches: Iterable[UInt8[Tensor, "b 3 H W"]]) -> Integer[np.ndarray, "n h w M"]:
-    """The indices of all images, which are of one size, in as few bytes as they need."""
-    autoencoder.eval()
-    kind = np.uint8 if autoencoder.quantizer.index_bits <= 8 else np.uint16
-    device = autoencoder.quantizer.codebooks.device
-    return np.concatenate(
-        [autoencoder.encode(normalize(batch.to(device))).cpu().numpy().astype(kind) for batch in batches]
-    )
+def indices_of(
+    encode: Callable[[UInt8[Tensor, "b 3 H W"]], Int64[Tensor, "b h w M"]],
+    batches: Iterable[UInt8[Tensor, "b 3 H W"]],
+) -> Integer[np.ndarray, "n h w M"]:
+    """The indices of all images, which are of one size, in two bytes each.
+
+    Args:
+        encode: finds those of a batch, such as `ImageCompression.indices`.
+        batches: the images.
+    """
+    return np.concatenate([encode(batch).cpu().numpy().astype(np.uint16) for batch in batches])
 
 
 def payload_bpp(entropy_model: EntropyModel, indices: Integer[np.ndarray, "n h w M"], stride: int) -> float:

@@ -1,8 +1,11 @@
 """Training of a quantiser between the networks of an autoencoder."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
@@ -43,6 +46,20 @@ class ImageCompression(QuantizerTraining):
         self.log("train/mse", distortion, prog_bar=True)
         self.log("train/loss", loss)
         return {"loss": loss, "indices": reconstruction.quantized.indices}
+
+    @torch.inference_mode()
+    def indices(self, batch: UInt8[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
+        """The indices that an entropy model has to expect."""
+        return self.autoencoder.encode(normalize(batch.to(self.device)))
+
+    def reached(self, metrics: Mapping[str, float]) -> dict[str, Any]:
+        """What is worth telling of a test's metrics."""
+        return {"psnr_dataset": metrics["test/psnr"], "ssim": metrics["test/ssim"]}
+
+    @property
+    def qualities(self) -> dict[str, float]:
+        """What a model file keeps of the rates that a codec may choose from; nothing where there is one rate."""
+        return {}
 
     def validation_step(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> None:
         self._measure("val", batch)

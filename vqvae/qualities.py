@@ -1,0 +1,43 @@
+"""What a quality from 0 to 100 means."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from vqvae.errors import ConfigError
+
+
+class Qualities(NamedTuple):
+    """The range that a model was trained for, of what a bit is worth in squared distance between vectors.
+
+    Attributes:
+        finest: at quality 100.
+        coarsest: at quality 0.
+    """
+
+    finest: float
+    coarsest: float
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Qualities":
+        """Of a model's config.
+
+        Raises:
+            ConfigError: it does not say 0 < finest < coarsest.
+        """
+        try:
+            qualities = cls(**{key: float(value) for key, value in config.items()})
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the model's qualities are none ({error})") from None
+        if not 0 < qualities.finest < qualities.coarsest < float("inf"):
+            raise ConfigError(f"the model's qualities are none ({qualities})")
+        return qualities
+
+    def weight(self, quality: float) -> float:
+        """What a bit is worth: evenly spaced in its logarithm.
+
+        Raises:
+            ValueError: the quality is not from 0 to 100.
+        """
+        if not 0 <= quality <= 100:
+            raise ValueError(f"the quality is {quality}, but must be from 0 to 100")
+        return self.coarsest * (self.finest / self.coarsest) ** (quality / 100)
