@@ -1,9 +1,10 @@
 """Writes docs/results.md from benchmarks/results/: python -m benchmarks.report.
 
 `models/*.json` are what `vqvae eval … --json FILE` wrote, without `per_image`, plus `about`: how it was measured.
-`python -m benchmarks.report --add REPORT.json --about "machine, date, command"` puts one there. The paper's experiments
-are collected from the folders of their sweeps, by `--collect outputs/cifar10` and so on. The others are written
-by `benchmarks.entropy`, `benchmarks.quantizers`, `benchmarks.estimators` and `vqvae.evaluation.complexity`.
+`python -m benchmarks.report --add REPORT.json --about "machine, date, command"` puts one there; what was measured
+`--against` other codecs becomes `kodak.json`, for `benchmarks.kodak`. The paper's experiments are collected from the
+folders of their sweeps, by `--collect outputs/cifar10` and so on. The others are written by `benchmarks.entropy`,
+`benchmarks.quantizers`, `benchmarks.estimators` and `vqvae.evaluation.complexity`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.kodak import kodak
 from benchmarks.paper import EXPERIMENTS
 from benchmarks.paper.common import PUBLISHED, Section, collect, method_of, published_psnr
 from vqvae.model_file import read_model
@@ -92,11 +94,11 @@ stage short, and corrected; and the microseconds that a vector takes with our se
 
 
 def add(report: Path, about: str) -> None:
-    """Keeps the summary of an evaluation, without its single images."""
+    """Keeps the summary of an evaluation, without its single images, or the curves of a comparison."""
     result = json.loads(report.read_text())
-    result.pop("per_image")
-    name = f"{result['model']}-{report.stem}.json"
-    (MODELS / name).write_text(json.dumps({**result, "about": about}, indent=1) + "\n")
+    path = RESULTS / "kodak.json" if "codecs" in result else MODELS / f"{result['model']}-{report.stem}.json"
+    result.pop("per_image", None)
+    path.write_text(json.dumps({**result, "about": about}, indent=1) + "\n")
 
 
 def section(path: Path) -> str:
@@ -209,7 +211,7 @@ def complexity() -> str:
 
 
 def experiment(name: str, section_of: Callable[[Any], Section]) -> str:
-    """One of the paper's experiments, if it has been run."""
+    """One of the paper's experiments, or the comparison on Kodak, if it has been run."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return ""
@@ -230,7 +232,7 @@ def main() -> None:
         rows = collect(arguments.collect)
         (RESULTS / f"{arguments.collect.name}.json").write_text(json.dumps(rows, indent=1) + "\n")
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
-    experiments = "".join(experiment(*item) for item in EXPERIMENTS.items())
+    experiments = "".join(experiment(*item) for item in {"kodak": kodak, **EXPERIMENTS}.items())
     PAGE.write_text(HEAD + models + experiments + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.image import StructuralSimilarityIndexMeasure
 
 from vqvae.codec import Codec
-from vqvae.evaluation import ImageResult, evaluate_image, psnr, ssim, summarize
+from vqvae.evaluation import ImageResult, evaluate_image, ms_ssim, psnr, ssim, summarize
 
 
 @pytest.fixture
@@ -43,6 +44,30 @@ def test_ssim_is_that_which_training_reports(pair):
 def test_ssim_of_an_image_with_itself_is_one_and_of_a_tiny_one_unknown(photo):
     assert ssim(photo, photo) == pytest.approx(1)
     assert ssim(photo[:5], photo[:5]) is None
+
+
+def test_ms_ssim_is_the_product_of_its_scales_by_wang_et_al(pair):
+    a, b = (np.tile(image, (5, 4, 1)).astype(float) for image in pair)
+    expected, weights = 1.0, (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+    def blur(x):
+        return gaussian_filter(x, (1.5, 1.5, 0), radius=5)
+
+    for scale, weight in enumerate(weights):
+        means, products = blur(a) * blur(b), blur(a) ** 2 + blur(b) ** 2
+        structure = (2 * (blur(a * b) - means) + 58.5225) / (blur(a * a + b * b) - products + 58.5225)
+        luminance = (2 * means + 6.5025) / (products + 6.5025) if scale == 4 else 1
+        inside = slice(5, -5)  # where the window is within the image
+        expected *= (luminance * structure)[inside, inside].mean() ** weight
+        even = a.shape[0] // 2 * 2, a.shape[1] // 2 * 2
+        a, b = (x[: even[0], : even[1]].reshape(even[0] // 2, 2, even[1] // 2, 2, 3).mean((1, 3)) for x in (a, b))
+    assert ms_ssim(*(np.tile(image, (5, 4, 1)) for image in pair)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_ms_ssim_needs_176_pixels(pair):
+    a, b = (np.tile(image, (5, 4, 1)) for image in pair)
+    assert ms_ssim(a[:176, :176], a[:176, :176]) == pytest.approx(1)
+    assert ms_ssim(a[:175], b[:175]) is None and ms_ssim(a[:, :175], b[:, :175]) is None
 
 
 def test_bits_are_counted_over_all_pixels_and_the_two_psnr_are_told_apart():

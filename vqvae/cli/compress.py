@@ -157,13 +157,33 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures here.", show_default=False)
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Compare with other codecs: of jpeg,webp,avif.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --against: draw the curves, .png or .svg.", show_default=False)
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="With --against: crops side by side at equal size, .png.", show_default=False)
+    ] = None,
     data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
     device: Device = "cpu",
 ) -> None:
-    """Encode and decode images for real, and report bits per pixel, PSNR, SSIM and seconds."""
+    """Encode and decode images for real, and report bits per pixel, PSNR, SSIM and seconds.
+
+    With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
+    """
     from vqvae.cli.evaluate import evaluate_path
     from vqvae.pretrained import DEFAULT
 
+    if against is not None:
+        from vqvae.cli.against import compare_path
+
+        codec = _load(model, device)
+        _exit(compare_path(codec, model or DEFAULT, path, data, against, json_file, plot, crops))
+    if plot or crops:
+        raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
     _exit(evaluate_path(_load(model, device), model or DEFAULT, path, data, json_file))
 
 

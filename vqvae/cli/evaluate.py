@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.cli.jobs import attempt_each, find_files
-from vqvae.cli.tables import print_table
+from vqvae.cli.tables import number, print_table
 from vqvae.codec import Codec
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.files import atomic_path
@@ -51,8 +51,7 @@ def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_fil
     if results:
         report = {"model": model, **summarize(results), "per_image": [result.figures() for result in results]}
         if json_file:
-            with atomic_path(json_file) as temporary:
-                temporary.write_text(json.dumps(report, indent=1, allow_nan=False))
+            write_report(report, json_file)
         print_report(report)
     return not failed
 
@@ -73,13 +72,15 @@ def print_report(report: dict[str, Any]) -> None:
     images = report["per_image"]
     if len(images) <= MOST_ROWS:
         print_table(
-            ["image", *columns], ([image["name"], *(_number(image[column]) for column in columns)] for image in images)
+            ["image", *columns], ([image["name"], *(number(image[column]) for column in columns)] for image in images)
         )
         print()
     print(f"model {report['model']}, {report['images']} images")
     for key in ("bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"):
-        print(f"{key:13}{_number(report[key])}")
+        print(f"{key:13}{number(report[key])}")
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Writes figures as JSON."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=1, allow_nan=False))

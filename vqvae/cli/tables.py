@@ -18,3 +18,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console = Console(highlight=False, markup=False)
     console.width = console.width if console.is_terminal else PIPE_WIDTH
     console.print(table)
+
+
+def number(value: int | float | None, format: str = ".4f") -> str:
+    """A figure as it stands in tables."""
+    return "-" if value is None else f"{value:{format}}"

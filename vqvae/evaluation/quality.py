@@ -4,10 +4,15 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torchmetrics.functional.image import structural_similarity_index_measure
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
 SSIM_WINDOW = 11  # pixels
+MS_SSIM_SIDE = 16 * SSIM_WINDOW  # the window in the smallest of the five scales
 
 
 def mean_squared_error(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float:
@@ -32,5 +37,20 @@ def ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float 
     """
     if min(a.shape[:2]) <= SSIM_WINDOW // 2:
         return None
-    first, second = (torch.tensor(image).permute(2, 0, 1).unsqueeze(0).float() for image in (a, b))
+    first, second = _to_tensor(a), _to_tensor(b)
     return float(structural_similarity_index_measure(first, second, data_range=255.0))  # type: ignore[arg-type]
+
+
+def ms_ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float | None:
+    """Structural similarity at five scales (Wang et al. 2003), the mean over pixels and RGB channels at each.
+
+    None for images with a side under 176 pixels.
+    """
+    if min(a.shape[:2]) < MS_SSIM_SIDE:
+        return None
+    first, second = _to_tensor(a), _to_tensor(b)
+    return float(multiscale_structural_similarity_index_measure(first, second, data_range=255.0, normalize="relu"))
+
+
+def _to_tensor(image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:
+    return torch.tensor(image).permute(2, 0, 1).unsqueeze(0).float()
