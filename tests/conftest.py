@@ -2,6 +2,7 @@
 
 import os
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,17 @@ import pytest
 import torch
 from hypothesis import settings
 from PIL import Image
+from pytorch_lightning import Trainer
+from torch.utils.data import DataLoader
 
 from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.data import load_cifar10
+from vqvae.data.base import ImagesInMemory
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.training import RateDistortion
+from vqvae.training.callbacks import InitializeCodebooks, InitializeTransforms
+from vqvae.training.entropy import indices_of
 
 settings.register_profile("patient", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("patient")
@@ -44,6 +51,35 @@ TINY_MODEL = {
         "blocks": [1, 1],
     },
     "entropy": {"_target_": "vqvae.coding.uniform.Uniform"},
+}
+
+
+MANY_RATES = {
+    "encoder": {
+        "_target_": "vqvae.networks.lapped.LappedEncoder",
+        "dim": 12,
+        "channels": [8, 8],
+        "hidden": [8, 8],
+        "blocks": [0, 1],
+        "patch": 4,
+    },
+    "quantizer": {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 12, "stages": 4, "codebook_bits": 5},
+    "decoder": {
+        "_target_": "vqvae.networks.lapped.LappedDecoder",
+        "dim": 12,
+        "channels": [8, 8],
+        "hidden": [8, 8],
+        "blocks": [0, 1],
+        "patch": 4,
+    },
+    "entropy": {
+        "_target_": "vqvae.coding.context.Context",
+        "dim": 12,
+        "hidden": [32, 16],
+        "steps": 300,
+        "batch": 512,
+        "learning_rate": 0.01,
+    },
 }
 
 
@@ -86,6 +122,49 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {"steps": 0})
     return path
+
+
+@pytest.fixture(scope="session")
+def many_rates_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of a small model with many rates, trained for some steps on smooth pictures."""
+    torch.manual_seed(0)
+    autoencoder = AutoEncoder.from_config(MANY_RATES)
+    scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-3)
+    optimizer = partial(torch.optim.Adam, lr=1e-3)
+    module = RateDistortion(autoencoder, optimizer, scheduler, finest=100.0, coarsest=20000.0, levels=4, memory=0.9)
+    images = smooth_pictures(256, 32)
+    trainer = Trainer(
+        max_steps=30,
+        accelerator="cpu",
+        callbacks=[InitializeTransforms(2000), InitializeCodebooks(2000, 10)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, DataLoader(ImagesInMemory(images), 16, collate_fn=lambda batch: batch))  # type: ignore[arg-type]
+    round_to_half(autoencoder)
+    entropy_model = build_entropy_model(MANY_RATES["entropy"], autoencoder)
+    indices = indices_of(module.eval().indices, images.split(16))
+    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    path = tmp_path_factory.mktemp("models") / "many-rates.safetensors"
+    save_model(path, {**MANY_RATES, "qualities": module.qualities}, autoencoder, entropy_model, {"steps": 30})
+    return path
+
+
+@pytest.fixture
+def many_rates_codec(many_rates_model: Path) -> Codec:
+    return load_codec(many_rates_model)
+
+
+def smooth_pictures(number: int, side: int) -> torch.Tensor:
+    """Pictures with large and small shapes."""
+    picture = sum(
+        torch.nn.functional.interpolate(torch.rand(number, 3, size, size) - 0.5, size=(side, side), mode="bicubic")
+        * weight
+        for size, weight in ((3, 200), (9, 60), (side, 10))
+    )
+    return (128 + picture).clamp(0, 255).byte()
 
 
 @pytest.fixture

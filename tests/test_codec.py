@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import TINY_MODEL
+from tests.conftest import TINY_MODEL, smooth_pictures
 from tests.contracts.configs import load
 from vqvae import codec
-from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
+from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import Coded, Uniform, pack, unpack
 from vqvae.errors import BitstreamError, UsageError
@@ -154,3 +154,56 @@ def test_an_image_in_tiles_is_the_same_as_in_one_piece(tiny_codec, monkeypatch):
     monkeypatch.setattr(codec, "TILE", 64)
     assert np.mean(tiny_codec.indices(image[None]) != whole) < 1e-3  # a tie may be rounded the other way
     assert np.abs(tiny_codec.images(whole, 230, 330).astype(int) - pixels).max() <= 1
+
+
+def squared_error(image: np.ndarray, decoded: np.ndarray) -> float:
+    return float(((image.astype(float) - decoded) ** 2).sum())
+
+
+def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: Codec):
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
+    files = [many_rates_codec.compress(image, quality=quality) for quality in (0.0, 50.0, 100.0)]
+    sizes = [len(data) for data in files]
+    errors = [squared_error(image, many_rates_codec.decompress(data)) for data in files]
+    assert 2 * sizes[0] < sizes[1] < sizes[2]
+    assert errors[0] > 2 * errors[1] > 2 * errors[2]
+    assert many_rates_codec.compress(image) == files[1]
+
+
+def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_as_much(many_rates_codec: Codec):
+    """At the weight that a choice was made by, nothing else that is tried has less distortion + weight · bits."""
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()[None]
+    assert many_rates_codec.qualities
+    indices = {quality: many_rates_codec.indices(image, quality) for quality in (0.0, 40.0, 100.0)}
+    indices[-1.0] = many_rates_codec.autoencoder.encode(normalize(torch.from_numpy(image).permute(0, 3, 1, 2))).numpy()
+    latent = many_rates_codec.autoencoder.encoder(normalize(torch.from_numpy(image).permute(0, 3, 1, 2)))
+    vectors = to_vectors(latent).detach()
+    weight = many_rates_codec.qualities.weight(40.0)
+    costs = {
+        quality: float(
+            (many_rates_codec.autoencoder.quantizer.decode(torch.from_numpy(chosen).flatten(0, 2)) - vectors)
+            .square()
+            .sum()
+        )
+        + weight * many_rates_codec.entropy_model.bits(chosen)[0]
+        for quality, chosen in indices.items()
+    }
+    assert min(costs, key=costs.__getitem__) == 40.0
+
+
+def test_a_rate_is_found_by_search(many_rates_codec: Codec):
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
+    for bpp in (0.12, 0.15):
+        quality = many_rates_codec.quality_for(image, bpp)
+        sizes = [len(many_rates_codec.compress(image, quality=one)) for one in (quality, min(100.0, quality + 1))]
+        assert sizes[0] * 8 <= bpp * 96 * 96 < sizes[1] * 8
+    assert many_rates_codec.quality_for(image, 9.0) == 100.0
+    with pytest.raises(UsageError, match=r"0.01 bpp cannot be reached: quality 0 takes 0\.\d+ bpp"):
+        many_rates_codec.quality_for(image, 0.01)
+
+
+def test_a_quality_that_there_is_not_is_refused(many_rates_codec: Codec, tiny_codec: Codec, photo):
+    with pytest.raises(ValueError, match=r"quality is 101\.0, but must be from 0 to 100"):
+        many_rates_codec.compress(photo, quality=101.0)
+    with pytest.raises(UsageError, match="one rate"):
+        tiny_codec.compress(photo, quality=50.0)

@@ -21,6 +21,9 @@ from vqvae.tiles import Tile, scaled, tiles
 QUALITY = 50.0
 """What a model with several rates takes where nothing else is said."""
 
+QUALITY_HALVINGS = 8
+"""Files that a search for a quality makes: it ends within 100 / 2^8."""
+
 TILE = 1024
 """Pixels, in each direction, that the networks are given at once, besides a margin; less take more time."""
 
@@ -90,6 +93,27 @@ class Codec:
         coded = self.encode(image[None], progressive, quality)[0]
         height, width, _ = image.shape
         return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
+
+    def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float) -> float:
+        """The highest quality at which the file of an image has no more bits per pixel; profile and such not counted.
+
+        Raises:
+            UsageError: even quality 0 takes more, or the model has one rate.
+        """
+        lowest, highest, most = 0.0, 100.0, bpp * image[..., 0].size / 8
+        least = len(self.compress(image, quality=lowest))
+        if least > most:
+            needed = 8 * least / image[..., 0].size
+            raise UsageError(f"{bpp:g} bpp cannot be reached: quality 0 takes {needed:.3f} bpp here")
+        if len(self.compress(image, quality=highest)) <= most:
+            return highest
+        for _ in range(QUALITY_HALVINGS):
+            middle = (lowest + highest) / 2
+            if len(self.compress(image, quality=middle)) <= most:
+                lowest = middle
+            else:
+                highest = middle
+        return lowest
 
     def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.

@@ -15,6 +15,8 @@ from vqvae.errors import ImageError, MissingPackageError, UsageError
 Quality = int | float | None
 """What a coder is asked for; None where it has a single rate."""
 
+MODEL_QUALITIES = tuple(10.0 * step for step in range(11))
+
 
 class Coder(ABC):
     """Turns images into bytes and back, at several qualities.
@@ -37,7 +39,7 @@ class Coder(ABC):
 
 
 class ModelCoder(Coder):
-    """One of our models, which has a single rate.
+    """One of our models; its curve is a single point where it has a single rate.
 
     Args:
         name: of the model.
@@ -47,10 +49,10 @@ class ModelCoder(Coder):
     def __init__(self, name: str, codec: Codec):
         self.name = name
         self.codec = codec
-        self.qualities = (None,)
+        self.qualities = MODEL_QUALITIES if codec.qualities else (None,)
 
     def encode(self, image: UInt8[np.ndarray, "H W 3"], quality: Quality) -> bytes:
-        return self.codec.compress(image)
+        return self.codec.compress(image, quality=quality)
 
     def decode(self, data: bytes) -> UInt8[np.ndarray, "H W 3"]:
         return self.codec.decompress(data)

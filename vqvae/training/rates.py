@@ -69,7 +69,9 @@ class Rates(nn.Module):
         shares = count_usage(indices, self.counts.shape[2]) / len(indices)
         self.counts[level].lerp_(VECTORS * shares, 1 - self.memory)
 
-    def measure(self, vectors: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"], change: Tensor) -> None:
+    def measure(
+        self, vectors: Float[Tensor, "*v"], quantized: Float[Tensor, "*v"], change: Float[Tensor, "n 3 H W"]
+    ) -> None:
         """Goes on with the scale.
 
         Args:
