@@ -17,8 +17,8 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
 
 
 def compiled_exact(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for arithmetic that needs no rounding: a product and a sum may become one operation."""
-    return compiled(function, fastmath={"contract"})
+    """The same for arithmetic that needs no rounding: a product and a sum may become one operation, in any order."""
+    return compiled(function, fastmath={"contract", "reassoc", "nnan", "nsz"})
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -102,11 +102,12 @@ def _frequencies(  # type: ignore[no-untyped-def]
     inner, size = len(second_bias), len(third_bias)
     total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
+    below = np.empty(size, np.int32)
     for n in range(number):
         for p in range(places):
             _first(near[n, p], here[n, p], stage, own, first_bias, total, active)
             _others(active, where, second, second_bias, hidden, third, third_bias, logits)
-            _normalize(logits, powers, frequencies, n, p)
+            _normalize(logits, below, powers, frequencies[n, p])
 
 
 @compiled_exact
@@ -119,22 +120,35 @@ def _choose(  # type: ignore[no-untyped-def]
     inner = second_bias.shape[1]
     total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
+    below = np.empty(size, np.int32)
     for n in range(number):
-        for p in range(places):
-            for stage in range(stages):
+        for stage in range(stages):  # one after the other, so that its tables stay in the cache
+            for p in range(places):
                 _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
                 _others(
                     active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
                 )
-                top = np.int32(logits.max()) >> THIRD
+                _below(logits, below)
                 for k in range(size):
-                    logits[k] = weight * np.float32(min(top - (np.int32(logits[k]) >> THIRD), dearest))
+                    logits[k] = weight * np.float32(min(below[k], dearest))
                 for i in range(dim):
                     value = parts[n, p, stage, i]
                     for k in range(size):
                         difference = codebooks[stage, i, k] - value
                         logits[k] += difference * difference
-                here[n, p, stage] = logits.argmin()
+                here[n, p, stage] = _least(logits)
+
+
+@compiled_exact
+def _least(costs):  # type: ignore[no-untyped-def]
+    """The index of the least, the first of several."""
+    least = costs[0]
+    for k in range(len(costs)):
+        least = min(least, costs[k])
+    index = 0
+    while costs[index] != least:
+        index += 1
+    return index
 
 
 @compiled
@@ -193,17 +207,28 @@ def _layer(active, where, weights, bias, sums):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _normalize(logits, powers, frequencies, n, p):  # type: ignore[no-untyped-def]
+def _below(logits, below):  # type: ignore[no-untyped-def]
+    """How far each logit is below the largest, in 32nds of a bit, at most as far as the powers go."""
+    top = np.int32(-(1 << 30))
+    for k in range(len(logits)):
+        below[k] = np.int32(logits[k]) >> THIRD
+        top = max(top, below[k])
+    for k in range(len(logits)):
+        below[k] = min(top - below[k], LAST_POWER)
+
+
+@compiled_exact
+def _normalize(logits, below, powers, frequencies):  # type: ignore[no-untyped-def]
     """Frequencies in proportion to 2^(logit / 32): `to_frequencies` of the powers, in float64, which is exact here.
 
     A weight is at most 2^16 and the factor below 2^28, as the largest weight is 2^16.
     """
     size = len(logits)
-    top = np.int32(logits.max()) >> THIRD
+    _below(logits, below)
     floor = powers[0] // (SURPRISE * (size - 1)) + 1
     total = 0.0
     for k in range(size):
-        weight = max(powers[min(top - (np.int32(logits[k]) >> THIRD), LAST_POWER)], floor)
+        weight = max(powers[below[k]], floor)
         logits[k] = weight
         total += weight
     left = (1 << PRECISION) - size
@@ -211,6 +236,6 @@ def _normalize(logits, powers, frequencies, n, p):  # type: ignore[no-untyped-de
     rest = float(left)
     for k in range(size):
         frequency = np.floor(logits[k] * factor)
-        frequencies[n, p, k] = frequency
+        frequencies[k] = frequency
         rest -= frequency
-    frequencies[n, p, size - 1] += np.float32(rest)
+    frequencies[size - 1] += np.float32(rest)
