@@ -202,7 +202,7 @@ def info(
 
 @app.command()
 def models() -> None:
-    """List the shipped models."""
+    """List the shipped models; kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder."""
     from vqvae.cli.inspect import print_models
 
     print_models()
