@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from tests.cli.conftest import errors, files
+from tests.profiles import DISPLAY_P3
 from vqvae.cli import compress
 from vqvae.evaluation import psnr
 from vqvae.images import read_image
@@ -27,11 +28,10 @@ def test_a_photo_goes_to_a_file_beside_it_and_comes_back_as_the_models_reconstru
 def test_transparency_profile_and_metadata_go_there_and_back_and_info_counts_them(vqvae, photo, tmp_path):
     image = Image.fromarray(photo).convert("RGBA")
     image.putalpha(Image.fromarray(photo[..., 0]))
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x010E] = "a photograph"
     source, small, back = (tmp_path / name for name in ("in.png", "small.vqz", "back.png"))
-    image.save(source, icc_profile=profile, exif=exif)
+    image.save(source, icc_profile=DISPLAY_P3, exif=exif)
     vqvae("encode", source, "-o", small, "--metadata")
     facts = json.loads(vqvae("info", small, "--json").output)
     assert facts["alpha_bytes"] > 50 and facts["profile_bytes"] > 100 and facts["exif_bytes"] > 10
@@ -40,15 +40,14 @@ def test_transparency_profile_and_metadata_go_there_and_back_and_info_counts_the
     vqvae("decode", small, "-o", back)
     with Image.open(back) as decoded:
         assert np.array_equal(np.asarray(decoded)[..., 3], photo[..., 0])
-        assert decoded.info["icc_profile"] == profile and decoded.getexif()[0x010E] == "a photograph"
+        assert decoded.info["icc_profile"] == DISPLAY_P3 and decoded.getexif()[0x010E] == "a photograph"
     assert "cannot hold the image's transparency" in vqvae("decode", small, "-o", tmp_path / "b.jpg", code=1).output
     vqvae("encode", source, "-o", small, "--force")
     assert "exif_bytes" not in json.loads(vqvae("info", small, "--json").output)
 
 
 def test_what_an_output_format_cannot_hold_is_told(vqvae, photo, tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.fromarray(photo).save(tmp_path / "in.png", icc_profile=profile)
+    Image.fromarray(photo).save(tmp_path / "in.png", icc_profile=DISPLAY_P3)
     vqvae("encode", tmp_path / "in.png")
     said = vqvae("decode", tmp_path / "in.vqz", "-o", tmp_path / "out.bmp").output
     assert "without its colour profile, which this format cannot hold" in said

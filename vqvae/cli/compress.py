@@ -56,7 +56,7 @@ def encode(
 
     A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
-    Images are added to an archive that exists; those whose names it has are kept.
+    An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
     """
     from vqvae.cli.jobs import Job, plan, run
     from vqvae.files import atomic_path
