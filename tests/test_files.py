@@ -1,5 +1,8 @@
 """Files that are there whole or not at all."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from vqvae.files import atomic_path
@@ -27,3 +30,17 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     with pytest.raises(OSError, match="file") as caught, atomic_path(tmp_path / "file") as temporary:
         temporary.read_text()
     assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_two_threads_that_write_one_file_leave_what_one_of_them_wrote(tmp_path):
+    both = Barrier(2, timeout=10)
+
+    def write(text: str) -> None:
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.write_text(text)
+            both.wait()
+            assert temporary.read_text() == text
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ["one", "another"]))
+    assert (tmp_path / "file").read_text() in ("one", "another") and list(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from tests.profiles import DISPLAY_P3, GREY_1_8, SRGB
 from vqvae import images
 from vqvae.coding import Kind
 from vqvae.coding.chunks import pack_chunks, unpack_chunks
@@ -17,9 +18,18 @@ from vqvae.errors import BitstreamError, ImageError
 from vqvae.images import MOST_BESIDES, Picture, read_image, read_picture, write_picture
 from vqvae.picture import to_chunks, to_picture
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+P3_TO_SRGB = np.array([[1.2249402, -0.2249402, 0], [-0.0420570, 1.0420570, 0], [-0.0196376, -0.0786360, 1.0982736]])
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
 DESCRIPTION = 0x010E
+
+
+def from_curve(values: np.ndarray) -> np.ndarray:
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def to_curve(light: np.ndarray) -> np.ndarray:
+    light = light.clip(0, 1)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 @pytest.fixture
@@ -112,10 +122,41 @@ def test_other_colours_are_brought_to_srgb_by_their_profile(photo, tmp_path):
     assert np.abs(picture.pixels.astype(int) - photo).mean() < 3  # Lab has 8 bits a channel, too
 
 
-def test_a_profile_that_is_none_is_refused_where_it_is_needed(photo, tmp_path):
-    Image.fromarray(photo).convert("CMYK").save(tmp_path / "odd.tif", icc_profile=b"nonsense")
-    with pytest.raises(ImageError, match=r"odd\.tif: its colour profile cannot be used"):
-        read_picture(tmp_path / "odd.tif")
+def test_pixels_alone_are_brought_to_srgb_and_a_picture_keeps_its_own(photo, tmp_path):
+    """Against the matrix from Display P3 to sRGB that CSS Color 4 states, and sRGB's curve."""
+    path = tmp_path / "wide.png"
+    Image.fromarray(photo).save(path, icc_profile=DISPLAY_P3)
+    expected = to_curve(from_curve(photo / 255) @ P3_TO_SRGB.T) * 255
+    assert np.abs(expected - photo).max() > 20
+    assert np.abs(read_image(path) - expected).max() < 1
+    kept = read_picture(path)
+    assert np.array_equal(kept.pixels, photo) and kept.profile == DISPLAY_P3
+
+
+def test_grey_levels_are_brought_to_srgb_by_a_profile_of_greyscale(tmp_path):
+    levels = np.arange(256, dtype=np.uint8)[None]
+    Image.fromarray(levels).save(tmp_path / "grey.png", icc_profile=GREY_1_8)
+    expected = to_curve((levels / 255) ** 1.8) * 255
+    assert np.abs(expected - levels).max() > 10
+    assert np.abs(read_image(tmp_path / "grey.png") - expected[..., None]).max() < 2
+    assert np.array_equal(read_picture(tmp_path / "grey.png").pixels[..., 1], levels)
+
+
+def test_the_profile_of_srgb_changes_nothing(photo, tmp_path):
+    for mode in ("RGB", "L", "P"):
+        image = Image.fromarray(photo).convert(mode)
+        image.save(tmp_path / "image.png", icc_profile=SRGB)
+        assert np.array_equal(read_image(tmp_path / "image.png"), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    ("mode", "read", "of_other_colours"), [("CMYK", read_picture, SRGB), ("RGB", read_image, GREY_1_8)]
+)
+def test_a_profile_that_is_none_is_refused_where_it_is_needed(photo, tmp_path, mode, read, of_other_colours):
+    for profile in (b"nonsense", SRGB[:-200], of_other_colours):
+        Image.fromarray(photo).convert(mode).save(tmp_path / "odd.tif", icc_profile=profile)
+        with pytest.raises(ImageError, match=r"odd\.tif: its colour profile cannot be used .*: convert it to sRGB"):
+            read(tmp_path / "odd.tif")
 
 
 def test_a_profile_of_ycbcr_pixels_is_that_of_the_rgb_they_stand_for(photo, tmp_path):

@@ -1,6 +1,6 @@
 """Files that are there whole or not at all."""
 
-import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved there when the block ends well and removed when it does not."""
+    """A temporary path beside `path`, this thread's, moved there when the block ends well, removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
     try:
         yield temporary
         temporary.replace(path)

@@ -37,6 +37,8 @@ DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
+Image.init()  # all formats: Pillow loads them when one is asked for, and not safely in several threads at once
+
 
 class Picture(NamedTuple):
     """An image, and what belongs to it besides its pixels.
@@ -86,15 +88,20 @@ def read_picture(path: Path, metadata: bool = False) -> Picture:
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """Reads the pixels of an image as `read_picture` does, and nothing else.
+    """Reads the pixels of an image as `read_picture` does, brought to sRGB where it has a profile, and nothing else.
 
     Raises:
-        ImageError: the same, and transparency, which would be lost.
+        ImageError: the same, a profile that is none, and transparency, which would be lost.
     """
     picture = read_picture(path)
     if picture.alpha is not None:
         raise ImageError(f"{path}: has transparency, which would be lost: flatten it onto a background first")
-    return picture.pixels
+    if not picture.profile:
+        return picture.pixels
+    try:
+        return np.asarray(_to_srgb(_to_image(picture), picture.profile))
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
 
 
 def _to_picture(image: Image.Image, metadata: bool) -> Picture:
@@ -133,10 +140,13 @@ def _tags_of_tiff(image: Image.Image) -> Image.Exif:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """By the perceptual intent, which suits inks; of most profiles of RGB all intents are relative colorimetric."""
     try:
-        converted = ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(
+            image, BytesIO(profile), ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB"
+        )
     except ImageCms.PyCMSError as error:
-        raise ImageError(f"its colour profile cannot be used ({error}): convert it to RGB first") from None
+        raise ImageError(f"its colour profile cannot be used ({error}): convert it to sRGB first") from None
     assert converted
     return converted
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.cli.conftest import errors, files
 from tests.conftest import REPOSITORY
+from tests.profiles import DISPLAY_P3
 from vqvae.coding.append import append
 from vqvae.coding.archive import Archive
 from vqvae.coding.block import Entry
@@ -104,6 +105,18 @@ def test_bad_images_are_named_and_the_others_are_added(vqvae, tree, tmp_path):
     assert "'a.png' is the name of" in errors(result)[2]
     assert "2 added, 0 kept, 3 failed" in result.output
     assert Archive(tmp_path / "x.vqa").names == ["a.png", "deep/er/b.jpg"]
+
+
+def test_images_are_brought_to_srgb_and_one_whose_profile_is_none_is_named(vqvae, tree, photo, tmp_path):
+    Image.fromarray(photo).save(tree / "broken.png", icc_profile=b"nonsense")
+    Image.fromarray(photo).save(tree / "wide.png", icc_profile=DISPLAY_P3)
+    result = vqvae("encode", tree, "--archive", tmp_path / "x.vqa", code=1)
+    assert len(errors(result)) == 1 and "broken.png: its colour profile cannot be used" in errors(result)[0]
+    Image.fromarray(read_image(tree / "wide.png")).save(tree / "srgb.png")
+    vqvae("encode", tree / "srgb.png", "--archive", tmp_path / "x.vqa")
+    found = {entry.name: entry.payload for entry in Archive(tmp_path / "x.vqa")}
+    assert found.keys() == {"a.png", "deep/er/b.jpg", "wide.png", "srgb.png"}
+    assert found["wide.png"] == found["srgb.png"] != found["a.png"]
 
 
 def test_without_names_images_are_called_by_their_number_and_none_is_added_later(vqvae, tree, tmp_path):

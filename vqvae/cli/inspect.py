@@ -90,11 +90,14 @@ def _model_name(fingerprint: bytes) -> str | None:
 
 def print_models() -> None:
     """Prints a table of the shipped models."""
+    from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
+
     rows = []
     for name, path in shipped_models().items():
         model, autoencoder = read_model(path), load_codec(path).autoencoder
         quantizer = autoencoder.quantizer
         reached = model.about.get("test", {})
+        macs = macs_per_pixel(autoencoder)
         rows.append(
             (
                 name,
@@ -102,8 +105,10 @@ def print_models() -> None:
                 f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
                 f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
                 f"{sum(p.numel() for p in autoencoder.parameters()):,}",
+                f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
                 f"{path.stat().st_size / 1e6:.2f} MB",
                 model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
             )
         )
-    print_table(("model", "quantiser", "payload bpp", "test PSNR", "parameters", "size", "fingerprint"), rows)
+    columns = ("model", "quantiser", "payload bpp", "test PSNR", "parameters", "kMAC/pixel", "size", "fingerprint")
+    print_table(columns, rows)
