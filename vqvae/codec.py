@@ -19,7 +19,6 @@ from vqvae.qualities import Qualities
 from vqvae.tiles import Tile, scaled, tiles
 
 QUALITY = 50.0
-"""What a model with several rates takes where nothing else is said."""
 
 QUALITY_HALVINGS = 8
 """Files that a search for a quality makes: it ends within 100 / 2^8."""
@@ -52,7 +51,7 @@ class Codec:
         entropy_model: codes its indices, or else fixed width does, where that is shorter.
         fingerprints: tell files of this model from those of others.
         max_pixels: files that claim larger images are refused.
-        qualities: the rates that may be chosen, where there are several.
+        qualities: the rates that may be chosen, where there are many.
     """
 
     def __init__(
@@ -69,6 +68,8 @@ class Codec:
         self.fingerprints = fingerprints
         self.max_pixels = max_pixels
         self.qualities = qualities
+        self.quality = QUALITY
+        """What is taken where no quality is given."""
 
     def to(self, device: torch.device | str) -> "Codec":
         """Moves the network to a device, and returns the codec itself."""
@@ -88,7 +89,7 @@ class Codec:
             image: the pixels.
             progressive: whether the file may be cut after any stage.
             chunks: what else the file shall hold, as `picture.to_chunks` makes it.
-            quality: from 0 to 100, of a model with several rates.
+            quality: from 0 to 100, of a model with many rates.
         """
         coded = self.encode(image[None], progressive, quality)[0]
         height, width, _ = image.shape
@@ -115,6 +116,11 @@ class Codec:
                 highest = middle
         return lowest
 
+    def check_rates(self) -> None:
+        """Raises UsageError where the model has one rate, so that there is no quality to choose."""
+        if self.qualities is None:
+            raise UsageError("this model has one rate: leave the quality out, or choose a model with many rates")
+
     def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.
 
@@ -138,7 +144,7 @@ class Codec:
         Args:
             images: the pixels.
             progressive: whether each stage is a section of its own.
-            quality: from 0 to 100, of a model with several rates.
+            quality: from 0 to 100, of a model with many rates.
 
         Raises:
             UsageError: the quantiser cannot decode its first stages alone, or the model has one rate.
@@ -173,16 +179,16 @@ class Codec:
 
         Args:
             images: the pixels; large ones are taken tile by tile.
-            quality: from 0 to 100, of a model with several rates; `QUALITY`, where none is given.
+            quality: from 0 to 100, of a model with many rates.
 
         Raises:
             UsageError: there is a quality, but the model has one rate.
         """
+        if quality is not None:
+            self.check_rates()
         if self.qualities is None:
-            if quality is not None:
-                raise UsageError("this model has one rate: leave out the quality, or choose a model such as photo")
             return self._by_tiles(images, self.autoencoder.encode)
-        weight = self.qualities.weight(QUALITY if quality is None else quality)
+        weight = self.qualities.weight(self.quality if quality is None else quality)
         vectors = self._by_tiles(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
         codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
         parts = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)

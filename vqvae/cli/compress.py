@@ -34,6 +34,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
 Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=0, help="So many images are read, and written, while another is computed.")]
+Quality = Annotated[
+    float | None, typer.Option(min=0, max=100, help="0 to 100, of a model with many rates.", show_default=False)
+]
 MaxPixels = Annotated[
     int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
 ]
@@ -51,6 +54,11 @@ def encode(
         bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
     ] = False,
     metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP, too.")] = False,
+    quality: Quality = None,
+    bpp: Annotated[
+        float | None,
+        typer.Option(min=0, help="Instead of a quality: find the one that takes at most so many bits per pixel."),
+    ] = None,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
@@ -66,11 +74,16 @@ def encode(
     from vqvae.images import READABLE, Picture, read_picture
     from vqvae.picture import to_chunks
 
-    if archive and (output or force or progressive or metadata):
-        raise UsageError("--archive adds whole images to one file: leave out -o, --force, --progressive and --metadata")
+    if archive and (output or force or progressive or metadata or bpp):
+        left_out = "-o, --force, --progressive, --metadata and --bpp"
+        raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
     if not (archive or names):
         raise UsageError("--no-names is for an archive: name one with --archive")
-    codec = _load(model, device)
+    if quality is not None and bpp is not None:
+        raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
+    codec = _load(model, device, quality=quality)
+    if bpp is not None:
+        codec.check_rates()
     if archive:
         from vqvae.cli.archive import encode_into
 
@@ -86,7 +99,8 @@ def encode(
 
     def work(job: Job) -> Steps:
         picture, chunks = yield partial(read, job.source)
-        data = codec.compress(picture.pixels, progressive, chunks)
+        chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
+        data = codec.compress(picture.pixels, progressive, chunks, chosen)
         yield partial(write, data, job.target)
         return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
 
@@ -178,6 +192,7 @@ def evaluate(
     crops: Annotated[
         Path | None, typer.Option(help="With --against: crops side by side at equal size, .png.", show_default=False)
     ] = None,
+    quality: Quality = None,
     data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
     device: Device = "cpu",
 ) -> None:
@@ -191,11 +206,13 @@ def evaluate(
     if against is not None:
         from vqvae.cli.against import compare_path
 
+        if quality is not None:
+            raise UsageError("--against measures all qualities: leave out --quality")
         codec = _load(model, device)
         _exit(compare_path(codec, model or DEFAULT, path, data, against, json_file, plot, crops))
     if plot or crops:
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    _exit(evaluate_path(_load(model, device), model or DEFAULT, path, data, json_file))
+    _exit(evaluate_path(_load(model, device, quality=quality), model or DEFAULT, path, data, json_file))
 
 
 @app.command()
@@ -203,13 +220,14 @@ def compare(
     inputs: Inputs,
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("compare.html"),
     model: Model = None,
+    quality: Quality = None,
     force: Force = False,
     device: Device = "cpu",
 ) -> None:
     """Write a page (one HTML file) with a slider between each image and what comes back, and a map of the error."""
     from vqvae.cli.compare import write_page
 
-    _exit(write_page(_load(model, device), inputs, output, force))
+    _exit(write_page(_load(model, device, quality=quality), inputs, output, force))
 
 
 @app.command()
@@ -251,12 +269,15 @@ def main() -> None:
         sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
-def _load(model: str | None, device: str, max_pixels: int | None = None) -> "Codec":
+def _load(model: str | None, device: str, max_pixels: int | None = None, quality: float | None = None) -> "Codec":
     from vqvae.images import MAX_PIXELS
     from vqvae.model_file import load_codec
     from vqvae.pretrained import DEFAULT, find_model
 
     codec = load_codec(find_model(model or DEFAULT), max_pixels or MAX_PIXELS)
+    if quality is not None:
+        codec.check_rates()
+        codec.quality = quality
     try:
         return codec.to(device)
     except (RuntimeError, AssertionError) as error:
