@@ -64,6 +64,11 @@ def test_the_payload_is_that_of_the_format_description(drawn):
     encoder.encode(symbols, frequencies)
     payload = encoder.finish()
     assert payload == encode_by_the_book(symbols, frequencies)
+    sums = np.pad((frequencies.astype(np.int32) + 1).cumsum(1, dtype=np.int32), ((0, 0), (1, 0)))
+    lower, upper = (np.take_along_axis(sums, symbols[:, None] + side, 1)[:, 0] for side in (0, 1))
+    encoder = Encoder()
+    encoder.encode_intervals(lower, upper - lower)
+    assert encoder.finish() == payload
     assert decode_by_the_book(payload, frequencies) == symbols.tolist()
 
 

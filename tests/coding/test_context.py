@@ -39,6 +39,9 @@ def test_compiled_and_plain_arithmetic_give_the_same_frequencies_up_to_the_large
     for stage in range(stages):
         one, other = (network.frequencies(network.near(grid, places), here, stage) for network in networks)
         assert np.array_equal(one, other) and ((one + 1).sum(-1) == 2**24).all()
+    inside = here % 8
+    one, other = (network.intervals(network.near(grid, places), inside, range(stages)) for network in networks)
+    assert np.array_equal(one, other)
 
 
 def test_compiled_and_plain_arithmetic_choose_alike_but_for_ties():

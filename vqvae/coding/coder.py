@@ -69,6 +69,20 @@ class Encoder:
         """Appends symbols, each with a row of frequencies of its own, or all with the same."""
         self._coder.encode(symbols.astype(np.int32, copy=False), *_model(frequencies))
 
+    def encode_intervals(self, below: Int32[np.ndarray, " n"], own: Int32[np.ndarray, " n"]) -> None:
+        """Appends symbols by their own frequencies and what those below them add up to: the same bytes as by `encode`.
+
+        For the coder each is one of three symbols: all below, the symbol itself, all above. Where there is nothing on
+        one side, the other is cut in two.
+        """
+        above = (1 << PRECISION) - below - own
+        table, symbols = np.stack([below, own, above], 1), np.ones(len(own), np.int32)
+        first, last = below == 0, above == 0
+        table[first] = np.stack([own, np.ones_like(own), above - 1], 1)[first]
+        table[last] = np.stack([np.ones_like(own), below - 1, own], 1)[last]
+        symbols[first], symbols[last] = 0, 2
+        self.encode(symbols, (table - 1).astype(np.float32))
+
     def finish(self) -> bytes:
         """The shortest payload: any number in the interval [low, low + width) that is left tells all symbols.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,18 +9,11 @@ from jaxtyping import Float, Float32, Int32, Int64, Integer
 from torch import Tensor
 
 from vqvae.coding.base import EntropyModel, Track
-from vqvae.coding.coder import Decoder, Encoder, check_length, information
+from vqvae.coding.coder import PRECISION, Decoder, Encoder, check_length
 from vqvae.coding.context_network import REACH, Network, PlainNetwork, check_tables, empty_tables
 from vqvae.coding.context_training import train
 
 PIECE = 4096  # vectors that are computed at once where all indices are known
-
-
-class Piece(NamedTuple):
-    """Some fronts of n images: their symbols in coding order, each with its frequencies."""
-
-    symbols: Int32[np.ndarray, "n s"]
-    frequencies: Float32[np.ndarray, "n s K"]
 
 
 class Context(EntropyModel):
@@ -77,16 +69,14 @@ class Context(EntropyModel):
         return self._network
 
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
-        total = np.zeros(len(indices))
-        for symbols, frequencies in self._pieces(indices, known):
-            total += [information(*image).sum() for image in zip(symbols, frequencies, strict=True)]
-        return total
+        own = (frequencies for _, frequencies in self._intervals(indices, known))
+        return sum((PRECISION - np.log2(frequencies)).sum(1) for frequencies in own)
 
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
         encoders = [Encoder() for _ in indices]
-        for piece in self._pieces(indices, known):
-            for encoder, symbols, frequencies in zip(encoders, *piece, strict=True):
-                encoder.encode(symbols, frequencies)
+        for below, own in self._intervals(indices, known):
+            for encoder, *intervals in zip(encoders, below, own, strict=True):
+                encoder.encode_intervals(*intervals)
         return [encoder.finish() for encoder in encoders]
 
     def decode(
@@ -122,20 +112,20 @@ class Context(EntropyModel):
             flat[:, places] = here
         return grid[:, REACH:-REACH, REACH:-REACH].astype(np.int64)
 
-    def _pieces(self, indices: Int64[np.ndarray, "n h w m"], known: int) -> Iterator[Piece]:
-        """All symbols in coding order, computed many fronts at once since all indices are there."""
+    def _intervals(
+        self, indices: Int64[np.ndarray, "n h w m"], known: int
+    ) -> Iterator[tuple[Int32[np.ndarray, "n s"], Int32[np.ndarray, "n s"]]]:
+        """All symbols in coding order, as `Encoder.encode_intervals` takes them; many fronts at once."""
         number, height, width, stages = indices.shape
         network, grid = self.network, self._grid(indices)
         flat = grid.reshape(number, -1, self.stages)
         for fronts in _group(_fronts(height, width), max(1, PIECE // number)):
             places = np.concatenate(fronts)
-            near, here = network.near(grid, places), flat[:, places]
-            frequencies = np.stack([network.frequencies(near, here, stage) for stage in range(known, stages)], 1)
-            symbols = here[..., known:stages].transpose(0, 2, 1)
+            found = network.intervals(network.near(grid, places), flat[:, places], range(known, stages))
             front = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
             order = np.argsort(front * stages + np.arange(stages - known)[:, None], axis=None, kind="stable")
-            flattened = symbols.reshape(number, -1), frequencies.reshape(number, len(order), -1)
-            yield Piece(*(np.take(values, order, 1) for values in flattened))
+            below, own = found.swapaxes(2, 3).reshape(2, number, -1)[..., order]
+            yield below, own
 
     def _grid(self, indices: Int64[np.ndarray, "n h w m"]) -> Int32[np.ndarray, "n H W M"]:
         """The indices with a border; K stands for what is outside and K + 1 for what is not known yet."""

@@ -16,6 +16,9 @@ from vqvae.coding.context_network import (
     Network,
 )
 from vqvae.compiled import compiled, compiled_exact
+from vqvae.threads import in_threads
+
+PLACES = 256  # that a thread takes at once
 
 # In 32 bits, so that many are computed at once
 FIRST, SECOND, THIRD = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT), np.int32(THIRD_SHIFT)
@@ -57,6 +60,15 @@ class CompiledNetwork(Network):
         layers = (stack[stage] for stack in self.stacks)
         _frequencies(near, here, stage, *layers, self.powers, frequencies)
         return frequencies
+
+    def intervals(
+        self, near: Int32[np.ndarray, "n p F"], here: Int32[np.ndarray, "n p M"], stages: range
+    ) -> Int32[np.ndarray, "2 n p m"]:
+        found = np.empty((2, *near.shape[:2], len(stages)), np.int32)
+        cuts = range(0, near.shape[1], PLACES)
+        parts = [[some[..., cut : cut + PLACES, :] for some in (near, here, found)] for cut in cuts]
+        in_threads(_intervals, [(*part, stages.start, self.powers, *self.stacks) for part in parts])
+        return found
 
     def choose(
         self,
@@ -108,6 +120,31 @@ def _frequencies(  # type: ignore[no-untyped-def]
             _first(near[n, p], here[n, p], stage, own, first_bias, total, active)
             _others(active, where, second, second_bias, hidden, third, third_bias, logits)
             _normalize(logits, below, powers, frequencies[n, p])
+
+
+@compiled
+def _intervals(  # type: ignore[no-untyped-def]
+    near, here, found, start, powers, own, first_bias, second, second_bias, third, third_bias
+):
+    number, places, features = near.shape
+    inner, size = second_bias.shape[1], third_bias.shape[1]
+    total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
+    active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
+    below, frequencies = np.empty(size, np.int32), np.empty(size, np.float32)
+    for n in range(number):
+        for m in range(found.shape[3]):
+            stage = start + m
+            for p in range(places):
+                _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
+                _others(
+                    active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
+                )
+                _normalize(logits, below, powers, frequencies)
+                index, lower = here[n, p, stage], np.int32(0)
+                for k in range(index):
+                    lower += np.int32(frequencies[k]) + np.int32(1)
+                found[0, n, p, m] = lower
+                found[1, n, p, m] = np.int32(frequencies[index]) + np.int32(1)
 
 
 @compiled_exact

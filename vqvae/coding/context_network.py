@@ -63,6 +63,18 @@ class Network(ABC):
             stage: the stage, from 0.
         """
 
+    def intervals(
+        self, near: np.ndarray, here: Int32[np.ndarray, "n p M"], stages: range
+    ) -> Int32[np.ndarray, "2 n p m"]:
+        """For each index of some stages: what the frequencies below it add up to, and its own."""
+        found = np.empty((2, *near.shape[:2], len(stages)), np.int32)
+        for place, stage in enumerate(stages):
+            sums = (self.frequencies(near, here, stage).astype(np.int32) + 1).cumsum(-1)
+            ends = np.pad(sums, ((0, 0), (0, 0), (1, 0)))
+            lower, upper = (np.take_along_axis(ends, here[..., stage, None] + side, -1)[..., 0] for side in (0, 1))
+            found[0, ..., place], found[1, ..., place] = lower, upper - lower
+        return found
+
     def choose(
         self,
         near: np.ndarray,
