@@ -37,6 +37,8 @@ DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
+Image.init()  # all formats: Pillow loads them when one is asked for, and not safely in several threads at once
+
 
 class Picture(NamedTuple):
     """An image, and what belongs to it besides its pixels.

@@ -113,6 +113,26 @@ def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, t
     assert files(tmp_path / "small") == ["a.vqz", "deep/er/b.vqz"]
 
 
+def test_however_many_are_read_and_written_at_once_the_same_is_said_and_written(vqvae, tree, tmp_path):
+    (tree / "broken.png").write_bytes(b"\x89PNG nothing")
+    for number in range(5):
+        Image.effect_noise((40, 30), 10 * number).save(tree / f"{number}.png")
+    (tmp_path / "back" / "3.png").mkdir(parents=True)
+    results = []
+    for workers in (0, 1, 2, 20):
+        encoded = vqvae("encode", tree, "-o", tmp_path / "small", "--workers", workers, "--force", code=1)
+        decoded = vqvae("decode", tmp_path / "small", "-o", tmp_path / "back", "--workers", workers, "--force", code=1)
+        written = [(tmp_path / name).read_bytes() for name in files(tmp_path) if not name.startswith("photos")]
+        results.append((encoded.output, decoded.output, written))
+    assert len(errors(encoded)) == len(errors(decoded)) == 1 and "3.png: Is a directory" in errors(decoded)[0]
+    assert len(written) == 7 + 6 and all(result == results[0] for result in results)
+
+
+def test_a_file_named_twice_is_done_once(vqvae, tree):
+    output = vqvae("encode", tree, tree / "a.png", tree / "a.png").output
+    assert output.count("a.png →") == 1 and "2 written, 0 kept, 0 failed" in output
+
+
 def damaged(good: bytes) -> dict[str, tuple[bytes, str]]:
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 4

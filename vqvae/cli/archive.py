@@ -3,13 +3,14 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.cli.jobs import Job, attempt_each, locate, messages, run
+from vqvae.cli.jobs import Job, Steps, attempt_ahead, attempt_each, locate, messages, run
 from vqvae.codec import Codec
 from vqvae.coding import Coded
 from vqvae.coding.append import Appender, append
@@ -61,7 +62,7 @@ class Encoding:
             self._appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
 
 
-def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool) -> bool:
+def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool, workers: int) -> bool:
     """Appends images to an archive, without those whose names it has already.
 
     Args:
@@ -69,6 +70,7 @@ def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool) -
         inputs: image files and folders.
         codec: encodes them.
         named: whether the images keep their names: their paths in the folders given.
+        workers: how many images may be read while others are encoded.
 
     Returns:
         whether none failed.
@@ -87,7 +89,7 @@ def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool) -
             raise UsageError(f"{path}: holds images without names, so no one knows which: choose another archive")
         encoding = Encoding(codec, appender)
 
-        def work(job: Job) -> str:
+        def work(job: Job) -> Steps:
             name = job.target.relative_to(path).as_posix()
             if named:
                 owner = claimed.setdefault(name, job.source)
@@ -96,10 +98,10 @@ def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool) -
                 if name in before:
                     return f"{job.target}: exists, kept"
                 appender.check_name(name)
-            encoding.add(name, read_image(job.source))
+            encoding.add(name, (yield partial(read_image, job.source)))
             return f"{job.source} → {job.target}"
 
-        failed = attempt_each(jobs, work)
+        failed = attempt_ahead(jobs, work, workers)
         encoding.finish()
     after = Archive(path)
     added = len(after) - len(before)
@@ -115,7 +117,8 @@ def decode_from(
     output: Path | None,
     suffix: str,
     force: bool,
-    stages: int | None = None,
+    stages: int | None,
+    workers: int,
 ) -> bool:
     """Writes the images of an archive to a folder that keeps their tree.
 
@@ -127,6 +130,7 @@ def decode_from(
         suffix: of the image files to write.
         force: whether to replace files that exist.
         stages: use the first so many stages alone; None for all.
+        workers: how many images may be written while others are decoded.
 
     Returns:
         whether none failed.
@@ -151,12 +155,13 @@ def decode_from(
     }
     decoding = Decoding(codec, archive, sorted(numbers.values()), stages)
 
-    def work(job: Job) -> str:
+    def work(job: Job) -> Steps:
+        yield None  # reading is part of the decoding
         image = decoding.image(numbers[job])
-        write_image(image, job.target)
+        yield partial(write_image, image, job.target)
         return f"{job} → {job.target}: {image.shape[1]}×{image.shape[0]}"
 
-    return run(list(numbers), work, force) and not failed
+    return run(list(numbers), work, force, workers) and not failed
 
 
 class Decoding:

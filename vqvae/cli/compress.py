@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -33,6 +33,7 @@ ArchiveFile = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
 Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
+Workers = Annotated[int, typer.Option(min=0, help="So many images are read, and written, while another is computed.")]
 MaxPixels = Annotated[
     int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
 ]
@@ -50,6 +51,7 @@ def encode(
         bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
     ] = False,
     metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP, too.")] = False,
+    workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
     """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive.
@@ -58,9 +60,10 @@ def encode(
 
     An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
     """
-    from vqvae.cli.jobs import Job, plan, run
+    from vqvae.cli.jobs import Job, Steps, plan, run
+    from vqvae.coding import Chunks
     from vqvae.files import atomic_path
-    from vqvae.images import READABLE, read_picture
+    from vqvae.images import READABLE, Picture, read_picture
     from vqvae.picture import to_chunks
 
     if archive and (output or force or progressive or metadata):
@@ -71,16 +74,23 @@ def encode(
     if archive:
         from vqvae.cli.archive import encode_into
 
-        _exit(encode_into(archive, inputs, codec, names))
+        _exit(encode_into(archive, inputs, codec, names, workers))
 
-    def work(job: Job) -> str:
-        picture = read_picture(job.source, metadata)
-        data = codec.compress(picture.pixels, progressive, to_chunks(picture))
-        with atomic_path(job.target) as temporary:
+    def read(path: Path) -> tuple[Picture, Chunks]:
+        picture = read_picture(path, metadata)
+        return picture, to_chunks(picture)
+
+    def write(data: bytes, path: Path) -> None:
+        with atomic_path(path) as temporary:
             temporary.write_bytes(data)
+
+    def work(job: Job) -> Steps:
+        picture, chunks = yield partial(read, job.source)
+        data = codec.compress(picture.pixels, progressive, chunks)
+        yield partial(write, data, job.target)
         return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
 
-    _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force))
+    _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force, workers))
 
 
 @app.command()
@@ -95,6 +105,7 @@ def decode(
     format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
     stages: Stages = None,
     max_pixels: MaxPixels = None,
+    workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
     """Decompress .vqz files to images, beside the inputs unless -o says where, or the images of one .vqa archive.
@@ -102,7 +113,7 @@ def decode(
     An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
     Files made with a shipped model need no --model.
     """
-    from vqvae.cli.jobs import Job, plan, run
+    from vqvae.cli.jobs import Job, Steps, plan, run
     from vqvae.coding import unpack
     from vqvae.coding.archive import Archive, is_archive
     from vqvae.images import check_writable_format, write_picture
@@ -117,7 +128,7 @@ def decode(
             raise UsageError("an archive is decoded by itself: leave out the other inputs")
         archive = Archive(inputs[0])
         codec = _load(model or str(find_model_of(archive.fingerprint)), device, max_pixels)
-        _exit(decode_from(archive, codec, only or [], output, suffix, force, stages))
+        _exit(decode_from(archive, codec, only or [], output, suffix, force, stages, workers))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")
 
@@ -131,23 +142,23 @@ def decode(
 
     given = _load(model, device, max_pixels) if model else None
 
-    def work(job: Job) -> str:
+    def work(job: Job) -> Steps:
         check_writable_format(job.target)
-        data = job.source.read_bytes()
+        data = yield job.source.read_bytes
         try:
             container = unpack(data, stages)
             codec = codec_of(container.fingerprint)
             picture = to_picture(codec.decompress(data, stages), container.chunks)
         except VqvaeError as error:
             raise type(error)(f"{job.source}: {error}") from None
-        left_out = write_picture(picture, job.target)
+        left_out = yield partial(write_picture, picture, job.target)
         all_stages = codec.entropy_model.stages
         used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)
         part = f", {used} of {all_stages} stages" if used < all_stages else ""
         lost = f", without its {' and '.join(left_out)}, which this format cannot hold" if left_out else ""
         return f"{job.source} → {job.target}: {container.width}×{container.height}{part}{lost}"
 
-    _exit(run(plan(inputs, output, {".vqz"}, suffix), work, force))
+    _exit(run(plan(inputs, output, {".vqz"}, suffix), work, force, workers))
 
 
 @app.command("eval")

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
+from vqvae.cli.ahead import Steps, attempts
 from vqvae.errors import UsageError, VqvaeError
 from vqvae.images import READABLE
 
@@ -52,7 +54,7 @@ def locate(inputs: Sequence[Path], suffixes: Iterable[str]) -> Iterator[tuple[Pa
 
 
 def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], target_suffix: str) -> list[Job]:
-    """Where each input goes: beside itself, or into `output`, where folders keep their inner tree.
+    """Where each input goes, once: beside itself, or into `output`, where folders keep their inner tree.
 
     Args:
         inputs: files and folders.
@@ -69,19 +71,21 @@ def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], t
             return [Job(inputs[0], output)]
         if output.suffix.lower() in {*READABLE, ".vqz"}:
             raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
-    return [
+    jobs = (
         Job(source, (output / inner if output else source).with_suffix(target_suffix))
         for source, inner in locate(inputs, suffixes)
-    ]
+    )
+    return list(dict.fromkeys(jobs))
 
 
-def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
+def run(jobs: Sequence[Job], work: Callable[[Job], Steps], force: bool, workers: int) -> bool:
     """Does all jobs, says of each what became of it, and goes on after failures.
 
     Args:
         jobs: what to do.
-        work: does one job and returns what to say of it.
+        work: the steps of one job, which return what to say of it.
         force: whether to replace targets that exist.
+        workers: as `attempts` has them.
 
     Returns:
         whether none failed.
@@ -89,7 +93,7 @@ def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
     kept = 0
     claimed: dict[Path, Path] = {}
 
-    def once(job: Job) -> str | None:
+    def once(job: Job) -> Steps:
         nonlocal kept
         owner = claimed.setdefault(job.target, job.source)
         if owner != job.source:
@@ -99,12 +103,18 @@ def run(jobs: Sequence[Job], work: Callable[[Job], str], force: bool) -> bool:
         if job.target.exists() and not force:
             kept += 1
             return f"{job.target}: exists, kept (--force replaces it)"
-        return work(job)
+        return (yield from work(job))
 
-    failed = attempt_each(jobs, once)
+    failed = attempt_ahead(jobs, once, workers)
     if len(jobs) > 1:
         messages.print(f"{len(jobs) - kept - failed} written, {kept} kept, {failed} failed")
     return not failed
+
+
+def attempt_ahead(items: Sequence[T], work: Callable[[T], Steps], workers: int) -> int:
+    """As `attempt_each`, with items read and written while others are computed."""
+    with closing(attempts(items, work, workers)) as order:
+        return attempt_each(items, lambda _: next(order).finish())
 
 
 def attempt_each(items: Sequence[T], work: Callable[[T], str | None]) -> int:
