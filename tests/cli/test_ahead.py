@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from threading import Event, current_thread, main_thread
+from typing import ClassVar
+from weakref import WeakSet
 
 import pytest
 
@@ -54,21 +56,30 @@ def test_items_are_computed_in_the_main_thread_in_order_though_read_and_written_
     assert said == [str(item) for item in ITEMS] and computed == list(ITEMS)
 
 
+class Picture:
+    """What is read, as far as it is still in memory."""
+
+    alive: ClassVar[WeakSet] = WeakSet()
+
+    def __init__(self):
+        self.alive.add(self)
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_items_on_their_way_are_few_however_many_there_are(workers):
-    begun = finished = most = 0
+def test_items_on_their_way_and_in_memory_are_few_however_many_there_are(workers):
+    on_their_way = most = 0
 
     def work(item: int) -> Steps:
-        nonlocal begun, most
-        begun += 1
-        most = max(most, begun - finished)
-        yield None
-        yield lambda: None
+        nonlocal on_their_way, most
+        on_their_way += 1
+        most = max(most, on_their_way, len(Picture.alive))
+        picture = yield Picture
+        yield lambda: picture
 
     for attempt in attempts(range(200), work, workers):
         attempt.finish()
-        finished += 1
-    assert finished == 200 and workers < most <= 2 * workers + 2
+        on_their_way -= 1
+    assert on_their_way == 0 and workers < most <= 2 * workers + 2
 
 
 def test_what_goes_wrong_in_a_step_is_raised_in_its_turn_and_the_others_are_done():
@@ -95,30 +106,33 @@ def test_what_goes_wrong_in_a_step_is_raised_in_its_turn_and_the_others_are_done
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
-from vqvae.cli.ahead import attempts
+from threading import main_thread
+from vqvae.cli.jobs import attempt_ahead
 from vqvae.files import atomic_path
 
 def write():
     with atomic_path(Path(sys.argv[1])) as temporary:
         temporary.write_text("ha")
+        time.sleep(0.3)  # until the main thread waits
+        signal.pthread_kill(main_thread().ident, signal.SIGINT)
         time.sleep(0.3)
         temporary.write_text("whole")
 
 def work(item):
-    yield lambda: time.sleep(1000 * (item == 2))
-    if item == 1:
-        raise KeyboardInterrupt
+    yield lambda: time.sleep(1000 * item)
     yield write
 
-for attempt in attempts(range(3), work, 2):
-    attempt.finish()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+attempt_ahead(range(int(sys.argv[2])), work, 2)
 """
 
 
-def test_an_interrupted_program_ends_what_it_writes_and_leaves_what_it_reads(tmp_path):
-    command = [sys.executable, "-c", INTERRUPTED, tmp_path / "file"]
+@pytest.mark.parametrize("items", [1, 2])
+def test_an_interrupted_program_ends_what_it_writes_and_leaves_what_it_reads(tmp_path, items):
+    """With one item it waits for the writing, with two for the second to be read, which takes for ever."""
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "file"), str(items)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.stderr.endswith("KeyboardInterrupt\n")
     assert (tmp_path / "file").read_text() == "whole" and list(tmp_path.iterdir()) == [tmp_path / "file"]

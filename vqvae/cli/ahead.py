@@ -1,9 +1,10 @@
 """Reading ahead of the computing and writing behind it, in threads."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, wait
 from itertools import islice
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -14,35 +15,65 @@ Steps = Generator[Callable[[], Any] | None, Any, str | None]
 there is nothing to do. What it yields is called in a thread; what that returns or raises comes from the `yield`."""
 
 
+class Threads:
+    """Threads that stand by, as to start one takes longer than to read a small image; Python does not wait for them."""
+
+    def __init__(self, number: int):
+        self._number = number
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        for _ in range(number):
+            Thread(target=self._serve, daemon=True).start()
+
+    def call(self, step: Callable[[], T]) -> Future[T]:
+        """Calls it in one of the threads."""
+        future: Future[T] = Future()
+
+        def answer() -> None:
+            try:
+                future.set_result(step())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._calls.put(answer)
+        return future
+
+    def stop(self) -> None:
+        """Ends each thread when it has done what it is doing."""
+        for _ in range(self._number):
+            self._calls.put(None)
+
+    def _serve(self) -> None:
+        while answer := self._calls.get():
+            answer()
+            del answer  # and the image in it
+
+
 class Attempt:
     """The work on one item, on its way; reading begins at once."""
 
-    def __init__(self, steps: Steps):
+    def __init__(self, steps: Steps, threads: Threads):
         self._steps = steps
-        self._awaited: Future[Any] = Future()
-        self._awaited.set_result(None)
+        self._threads = threads
         self._outcome: Future[str | None] = Future()
-        self.go_on(daemon=True)  # an interrupted program waits for what it writes, but not for what it reads
+        self.awaited: Future[Any] = Future()
+        """What was begun last."""
+        self.awaited.set_result(None)
+        self.go_on()
 
-    def go_on(self, daemon: bool = False) -> None:
-        """Waits for what was begun last, computes, and begins what comes next in a thread."""
+    def go_on(self) -> None:
+        """Waits for what was begun last, computes, and begins what comes next."""
         if self._outcome.done():
             return
         try:
-            error = self._awaited.exception()
-            step = self._steps.throw(error) if error else self._steps.send(self._awaited.result())
+            error = self.awaited.exception()
+            step = self._steps.throw(error) if error else self._steps.send(self.awaited.result())
         except StopIteration as end:
             self._outcome.set_result(end.value)
         except Exception as error:
             self._outcome.set_exception(error)
         else:
             if step:
-                self._awaited = in_thread(step, daemon)
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is nothing to wait for."""
-        return self._outcome.done() or self._awaited.done()
+                self.awaited = self._threads.call(step)
 
     def finish(self) -> str | None:
         """Waits for the end; returns what there is to say, or raises what went wrong."""
@@ -51,7 +82,7 @@ class Attempt:
         return self._outcome.result()
 
 
-def attempts(items: Iterable[T], work: Callable[[T], Steps], workers: int) -> Iterator[Attempt]:
+def attempts(items: Iterable[T], work: Callable[[T], Steps], workers: int) -> Generator[Attempt, None, None]:
     """Works on items in their order, and hands each out when it is written, or when too many are being written.
 
     Args:
@@ -62,26 +93,18 @@ def attempts(items: Iterable[T], work: Callable[[T], Steps], workers: int) -> It
     coming = iter(items)
     reading: deque[Attempt] = deque()
     writing: deque[Attempt] = deque()
-    while True:
-        reading += (Attempt(work(item)) for item in islice(coming, workers + 1 - len(reading)))
-        while writing and (writing[0].ready or len(writing) > workers or not reading):
-            yield writing.popleft()
-        if not reading:
-            return
-        attempt = reading.popleft()
-        attempt.go_on()
-        writing.append(attempt)
-
-
-def in_thread(step: Callable[[], T], daemon: bool) -> Future[T]:
-    """Calls it in a thread of its own; where that is no daemon, Python does not exit before it has ended."""
-    future: Future[T] = Future()
-
-    def call() -> None:
-        try:
-            future.set_result(step())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=call, daemon=daemon).start()
-    return future
+    threads = Threads(2 * workers + 2)  # one for each item on its way
+    try:
+        while True:
+            reading += (Attempt(work(item), threads) for item in islice(coming, workers + 1 - len(reading)))
+            while writing and (writing[0].awaited.done() or len(writing) > workers or not reading):
+                yield writing[0]
+                writing.popleft()
+            if not reading:
+                return
+            attempt = reading.popleft()
+            attempt.go_on()
+            writing.append(attempt)
+    finally:
+        threads.stop()
+        wait([attempt.awaited for attempt in writing])  # what an interrupted program is writing becomes whole

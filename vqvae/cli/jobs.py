@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -112,8 +113,8 @@ def run(jobs: Sequence[Job], work: Callable[[Job], Steps], force: bool, workers:
 
 def attempt_ahead(items: Sequence[T], work: Callable[[T], Steps], workers: int) -> int:
     """As `attempt_each`, with items read and written while others are computed."""
-    order = attempts(items, work, workers)
-    return attempt_each(items, lambda _: next(order).finish())
+    with closing(attempts(items, work, workers)) as order:
+        return attempt_each(items, lambda _: next(order).finish())
 
 
 def attempt_each(items: Sequence[T], work: Callable[[T], str | None]) -> int:
