@@ -42,7 +42,7 @@ The same by gradient descent, which begins with the codebooks of the classic tra
 
 What agrees: additive and residual VQ are far ahead of product VQ, and near one another.
 
-What differs: in the paper additive and product VQ, trained with NSVQ from scratch, find the nearest neighbour first less
+What differs: in the paper additive and product VQ, trained with NSVQ alone, find the nearest neighbour first less
 often than their classic baselines do ({BY_NSVQ["AVQ"]} against {BY_BASELINES["AVQ"]}, {BY_NSVQ["PVQ"]} against
 {BY_BASELINES["PVQ"]}). Here each begins where the classic training ended, and gradient descent through noise of the
 error's length lowers the error of all three a little further. Residual VQ is as good as additive VQ at finding
