@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.kodak import kodak
 from benchmarks.paper import EXPERIMENTS
 from benchmarks.paper.common import PUBLISHED, Section, collect, method_of, published_psnr
-from vqvae.model_file import read_model
+from vqvae.model_file import ModelFile, read_model
 from vqvae.pretrained import find_model
 
 RESULTS = Path(__file__).parent / "results"
@@ -114,14 +114,29 @@ def section(path: Path) -> str:
         theirs = published_psnr(*method_of(model.config["quantizer"]))
         lines.append(f"| psnr_dataset of the paper, at the same bits a vector | {theirs:.2f} |")
     lines.append(f"\n{result['about']}")
-    lines.append(f"\nThe model: {training(model.about)}")
+    lines.append(f"\nThe model: {training(model)}")
     return "\n".join(lines) + "\n"
 
 
-def training(notes: dict[str, Any]) -> str:
-    """How a model's network was trained, in a sentence."""
-    while "weights" in notes:  # it began with those of another
-        notes = {"entropy": notes.get("entropy"), **notes["weights"]["about"]}
+def training(model: ModelFile) -> str:
+    """How a model was trained, in a sentence for each training of its network and one for its entropy model."""
+    notes, entropy = model.about, model.config["entropy"]
+    sentences = []
+    while True:
+        if notes["steps"]:
+            sentences.append(described(notes))
+        if "weights" not in notes:
+            break
+        notes = notes["weights"]["about"]  # it began with those of another
+    steps, batch, rate = (entropy[key] for key in ("steps", "batch", "learning_rate"))
+    fitted = f"{steps} batches of {batch} vectors, learning rate {rate} in one cycle"
+    if "entropy" in model.about:
+        fitted = model.about["entropy"]["batches"]
+    return f"{' Before that: '.join(sentences)} The entropy model: {fitted}."
+
+
+def described(notes: dict[str, Any]) -> str:
+    """One training."""
     settings = notes["training"]
     optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"].get("finish")
     estimator = class_name(settings["estimator"])
@@ -131,7 +146,6 @@ def training(notes: dict[str, Any]) -> str:
     return (
         f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimator}, {class_name(optimizer)}, "
         f"learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), seed {settings['seed']}."
-        + (f" The entropy model: {notes['entropy']['batches']}." if notes.get("entropy") else "")
     )
 
 

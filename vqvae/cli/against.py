@@ -16,7 +16,6 @@ from vqvae.evaluation.curves import CoderResult, Curve, curves_of, measure
 from vqvae.evaluation.plot import draw_curves
 from vqvae.files import atomic_path
 from vqvae.images import check_writable_format, write_image
-from vqvae.pretrained import find_model
 
 PLOTS = (".png", ".svg")
 MOST_CROPS = 4  # images in the picture of crops
@@ -50,7 +49,7 @@ def compare_path(
     Raises:
         UsageError: there is no codec of this name, or the plot is of another type than .png or .svg.
     """
-    ours, others = ModelCoder(find_model(model).stem, codec), pillow_coders(against.split(","))
+    ours, others = ModelCoder(model, codec), pillow_coders(against.split(","))
     if plot_file and plot_file.suffix.lower() not in PLOTS:
         raise UsageError(f"--plot {plot_file}: cannot draw type {plot_file.suffix!r}: use {' or '.join(PLOTS)}")
     if crops_file:

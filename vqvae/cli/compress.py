@@ -201,18 +201,19 @@ def evaluate(
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
     """
     from vqvae.cli.evaluate import evaluate_path
-    from vqvae.pretrained import DEFAULT
+    from vqvae.pretrained import DEFAULT, find_model
 
+    name = find_model(model or DEFAULT).stem
     if against is not None:
         from vqvae.cli.against import compare_path
 
         if quality is not None:
             raise UsageError("--against measures all qualities: leave out --quality")
         codec = _load(model, device)
-        _exit(compare_path(codec, model or DEFAULT, path, data, against, json_file, plot, crops))
+        _exit(compare_path(codec, name, path, data, against, json_file, plot, crops))
     if plot or crops:
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    _exit(evaluate_path(_load(model, device, quality=quality), model or DEFAULT, path, data, json_file))
+    _exit(evaluate_path(_load(model, device, quality=quality), name, path, data, json_file))
 
 
 @app.command()
