@@ -16,13 +16,13 @@ data is not published, so only the order of the methods and the ratios between t
 rate-distortion function, which quantisers of ever longer sequences would come near. "Classic" is the error before
 gradient descent. `python train.py -m experiment=toy` trains them all.
 
-What agrees: on vectors that lie in 16 of their 64 dimensions, residual and additive VQ are far below product VQ, by the
-published ratios almost to the digit where the method is residual VQ. So the paper's correlated data are likely of this
-kind: with the other law, where neighbouring components correlate, even the bound is above its curves.
+What agrees: on vectors that lie in 16 of their 64 dimensions, residual and additive VQ are far below product VQ, residual
+VQ by nearly the published ratios. So the paper's correlated data are likely of this kind: with the other law, where
+neighbouring components correlate, even the bound is above the published curves.
 
-What differs: additive VQ is hardly better than residual VQ, whose codebooks are trained together and searched with a beam
-here. And on independent components product VQ is not the best at high rates, but the worst: any product of codebooks is
-also a sum of codewords with zeros in the other parts, so that additive and residual VQ can do whatever it can. In the
+What differs: additive VQ is hardly better than residual VQ, whose codebooks are trained together here and searched with
+a beam. And on independent components product VQ is not the best at high rates, but the worst: any product of codebooks
+is also a sum of codewords with zeros in the other parts, so additive and residual VQ can do whatever it can. In the
 paper they stay behind it by what their training and search miss.
 
 ![Squared error against bits a vector, with the bounds, ours and the paper's](figures/toy.svg)
