@@ -16,8 +16,8 @@ data is not published, so only the order of the methods and the ratios between t
 rate-distortion function, which quantisers of ever longer sequences would come near. "Classic" is the error before
 gradient descent. `python train.py -m experiment=toy` trains them all.
 
-What agrees: on vectors that lie in 16 of their 64 dimensions, residual and additive VQ are far below product VQ, residual
-VQ by nearly the published ratios. So the paper's correlated data are likely of this kind: with the other law, where
+What agrees: on vectors that lie in 16 of their 64 dimensions, residual and additive VQ are far below product VQ, the
+first by nearly the published ratios. So the paper's correlated data are likely of this kind: with the other law, where
 neighbouring components correlate, even the bound is above the published curves.
 
 What differs: additive VQ is hardly better than residual VQ, whose codebooks are trained together here and searched with
