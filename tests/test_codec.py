@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import TINY_MODEL, smooth_pictures
 from tests.contracts.configs import load
-from vqvae import codec
+from vqvae import tiled
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import Coded, Uniform, pack, unpack
@@ -151,7 +151,7 @@ def test_an_image_in_tiles_is_the_same_as_in_one_piece(tiny_codec, monkeypatch):
     image = np.random.default_rng(0).integers(256, size=(230, 330, 3), dtype=np.uint8)
     whole = tiny_codec.indices(image[None])
     pixels = tiny_codec.images(whole, 230, 330)
-    monkeypatch.setattr(codec, "TILE", 64)
+    monkeypatch.setattr(tiled, "TILE", 64)
     assert np.mean(tiny_codec.indices(image[None]) != whole) < 1e-3  # a tie may be rounded the other way
     assert np.abs(tiny_codec.images(whole, 230, 330).astype(int) - pixels).max() <= 1
 

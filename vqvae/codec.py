@@ -1,30 +1,25 @@
 """Images to bytes and back."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int64, Shaped, UInt8
-from torch import Tensor, nn
+from jaxtyping import Int64, UInt8
 
-from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
+from vqvae.autoencoder import AutoEncoder
 from vqvae.coding import Chunks, Coded, Container, EntropyModel, Uniform, pack, unpack
 from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import FINGERPRINT_BYTES
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
 from vqvae.qualities import Qualities
-from vqvae.tiles import Tile, scaled, tiles
+from vqvae.tiled import TiledAutoEncoder
 
 QUALITY = 50.0
 
 QUALITY_HALVINGS = 8
 """Files that a search for a quality makes: it ends within 100 / 2^8."""
-
-TILE = 1024
-"""Pixels, in each direction, that the networks are given at once, besides a margin; less take more time."""
 
 
 class Fingerprints(NamedTuple):
@@ -62,7 +57,8 @@ class Codec:
         max_pixels: int = MAX_PIXELS,
         qualities: Qualities | None = None,
     ):
-        self.autoencoder = autoencoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.autoencoder = autoencoder
+        self.networks = TiledAutoEncoder(autoencoder)
         self.entropy_model = entropy_model
         self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
         self.fingerprints = fingerprints
@@ -178,7 +174,7 @@ class Codec:
         """The indices of images of one size: the nearest, or those of least distortion + λ · bits.
 
         Args:
-            images: the pixels; large ones are taken tile by tile.
+            images: the pixels.
             quality: from 0 to 100, of a model with many rates.
 
         Raises:
@@ -187,39 +183,17 @@ class Codec:
         if quality is not None:
             self.check_rates()
         if self.qualities is None:
-            return self._by_tiles(images, self.autoencoder.encode)
+            return self.networks.encode(images)
         weight = self.qualities.weight(self.quality if quality is None else quality)
-        vectors = self._by_tiles(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
+        vectors = self.networks.vectors(images)
         codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
         parts = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
         return self.entropy_model.choose(parts, codebooks, weight)
 
-    def _by_tiles(
-        self, images: UInt8[np.ndarray, "n H W 3"], compute: Callable[[Tensor], Tensor]
-    ) -> Shaped[np.ndarray, "n h w F"]:
-        """What is computed of each place of the grid, tile by tile."""
-        grid = self._grid(*images.shape[1:3])
-        whole: np.ndarray | None = None
-        for tile in self._tiles(*grid, self.autoencoder.encoder):
-            rows, columns = scaled(tile.outer, self.autoencoder.stride)
-            part = compute(self._prepare(images[:, rows, columns])).cpu().numpy()
-            if whole is None:
-                whole = np.empty((len(images), *grid, part.shape[3]), part.dtype)
-            whole[:, *tile.inner] = part[:, *tile.inside]
-        assert whole is not None
-        return whole
-
     @torch.inference_mode()
     def images(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
-        """The images, all of this size, that indices stand for; large ones tile by tile."""
-        images = np.empty((len(indices), height, width, 3), np.uint8)
-        for tile in self._tiles(*self._grid(height, width), self.autoencoder.decoder):
-            part = torch.from_numpy(indices[:, *tile.outer]).to(self._device)
-            rows, columns = scaled(tile.inside, self.autoencoder.stride)
-            pixels = to_pixels(self.autoencoder.decode(part)[:, :, rows, columns]).permute(0, 2, 3, 1).cpu().numpy()
-            target = images[:, *scaled(tile.inner, self.autoencoder.stride)]
-            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
-        return images
+        """The images, all of this size, that indices stand for."""
+        return self.networks.decode(indices, height, width)
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
@@ -230,7 +204,7 @@ class Codec:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
         """
         self._check_size(height, width)
-        grid = self._grid(height, width)
+        grid = self.networks.grid(height, width)
         most = self.entropy_model.stages if stages is None else stages
         alike: dict[tuple[int, int, bool], list[int]] = {}  # what can be decoded together
         for number, one in enumerate(coded):
@@ -258,29 +232,7 @@ class Codec:
     @torch.inference_mode()
     def reconstruct(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
         """The image as the model itself returns it, without a file in between, and without tiles."""
-        height, width, _ = image.shape
-        pixels = to_pixels(self.autoencoder(self._prepare(image[None])).images)[0]
-        return pixels[:, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
-
-    @property
-    def _device(self) -> torch.device:
-        return self.autoencoder.quantizer.codebooks.device
-
-    def _grid(self, height: int, width: int) -> tuple[int, int]:
-        stride = self.autoencoder.stride
-        return -(-height // stride), -(-width // stride)
-
-    def _tiles(self, height: int, width: int, network: nn.Module) -> Iterator[Tile]:
-        """What a network computes at once: all of the grid, where that is no more than a tile."""
-        return tiles(height, width, TILE // self.autoencoder.stride, int(network.reach))  # type: ignore[arg-type]
-
-    def _prepare(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float[Tensor, "n 3 h w"]:
-        """As the network takes them: normalised, their last row and column repeated up to a whole stride."""
-        pixels = torch.tensor(np.ascontiguousarray(images), device=self._device).permute(0, 3, 1, 2)
-        _, height, width, _ = images.shape
-        stride = self.autoencoder.stride
-        padded = F.pad(normalize(pixels), (0, -width % stride, 0, -height % stride), mode="replicate")
-        return padded.contiguous(memory_format=torch.channels_last)
+        return self.networks.reconstruct(image[None])[0]
 
     def _check_model(self, container: Container) -> None:
         expected = self.fingerprints.of(container.coded.entropy_code)

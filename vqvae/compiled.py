@@ -16,8 +16,10 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
         return numba.njit(nogil=True, **options)(plain)
 
 
-def compiled_exact(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for arithmetic that needs no rounding: a product and a sum may become one operation, in any order."""
+def compiled_freely(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same where the last bit does not matter, or nothing is rounded: a product and a sum may become one
+    operation, in any order. There must be no NaN.
+    """
     return compiled(function, fastmath={"contract", "reassoc", "nnan", "nsz"})
 
 

@@ -56,7 +56,7 @@ def how(rows: Rows) -> str:
     devices = "; ".join(sorted({f"{row['device']}, torch {row['torch']}" for row in rows}))
     dates = sorted({row["date"] for row in rows})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{len(rows)} runs, {hours:.1f} hours of training together, {when}; {devices}."
+    return f"{len(rows)} runs, {hours:.1f} hours of gradient descent together, {when}; {devices}."
 
 
 def draw(axis: Axes, method: str, ours: Mapping[int, float], bits: list[int] | None = None, theirs: Any = None) -> None:

@@ -9,10 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import errors, files
-from tests.conftest import smooth_pictures
 from tests.profiles import DISPLAY_P3
 from vqvae.cli import compress
-from vqvae.errors import UsageError
 from vqvae.evaluation import psnr
 from vqvae.images import read_image
 from vqvae.model_file import load_codec
@@ -182,53 +180,6 @@ def test_an_output_that_cannot_be_written_is_one_line(vqvae, photo_file, tmp_pat
     (tmp_path / "blocked").write_text("a file where a folder should be")
     result = vqvae("encode", photo_file, "-o", tmp_path / "blocked" / "x.vqz", code=1)
     assert "error: " in result.output and "blocked" in result.output
-
-
-@pytest.fixture
-def pictures(tmp_path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number, picture in enumerate(smooth_pictures(2, 96)):
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
-    return folder
-
-
-def test_a_quality_makes_files_smaller_or_better(vqvae, pictures, many_rates_model, tmp_path):
-    reached = {}
-    for quality in (0, 30, 100):
-        vqvae("eval", pictures, "--model", many_rates_model, "--quality", quality, "--json", tmp_path / "r.json")
-        reached[quality] = json.loads((tmp_path / "r.json").read_text())
-    assert reached[0]["bpp"] < reached[30]["bpp"] < reached[100]["bpp"]
-    assert reached[0]["psnr_mean"] < reached[30]["psnr_mean"] < reached[100]["psnr_mean"]
-    vqvae("encode", pictures, "-o", tmp_path / "small", "--model", many_rates_model, "--quality", 30)
-    sizes = sum((tmp_path / "small" / f"{number}.vqz").stat().st_size for number in range(2))
-    assert sizes * 8 / (2 * 96 * 96) == pytest.approx(reached[30]["bpp"])
-    assert "--quality" in vqvae("encode", pictures, "--quality", 200, code=2).output
-
-
-def test_bits_per_pixel_are_kept_to(vqvae, pictures, many_rates_model, tmp_path):
-    vqvae("encode", pictures, "-o", tmp_path / "small", "--model", many_rates_model, "--bpp", 0.15)
-    for number in range(2):
-        assert 0.1 < (tmp_path / "small" / f"{number}.vqz").stat().st_size * 8 / 96**2 <= 0.15
-    said = vqvae("encode", pictures, "--model", many_rates_model, "--bpp", 0.001, code=1)
-    assert (
-        all("0.001 bpp cannot be reached: quality 0 takes" in error for error in errors(said))
-        and len(errors(said)) == 2
-    )
-
-
-@pytest.mark.parametrize(
-    "options, reason",
-    [
-        (["--quality", 50], "one rate"),
-        (["--bpp", 0.5], "one rate"),
-        (["--bpp", 0.5, "--quality", 50], "both choose the rate"),
-        (["--bpp", 0.5, "--archive", "x.vqa"], "--archive adds whole images"),
-    ],
-)
-def test_a_rate_that_cannot_be_chosen_is_a_wrong_usage(vqvae, pictures, options, reason):
-    result = vqvae("encode", pictures, *options, code=1)
-    assert isinstance(result.exception, UsageError) and reason in str(result.exception)
 
 
 def test_eval_measures_the_real_files(vqvae, tree, tmp_path, tiny_codec):

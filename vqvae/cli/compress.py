@@ -74,7 +74,7 @@ def encode(
     from vqvae.images import READABLE, Picture, read_picture
     from vqvae.picture import to_chunks
 
-    if archive and (output or force or progressive or metadata or bpp):
+    if archive and (output or force or progressive or metadata or bpp is not None):
         left_out = "-o, --force, --progressive, --metadata and --bpp"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
     if not (archive or names):

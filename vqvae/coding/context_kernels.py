@@ -1,8 +1,10 @@
 """The network of the context model, compiled by Numba; the same integers as in `context_network.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int32, Int64
 
 from vqvae.coding.coder import PRECISION, SURPRISE
@@ -15,10 +17,11 @@ from vqvae.coding.context_network import (
     THIRD_SHIFT,
     Network,
 )
-from vqvae.compiled import compiled, compiled_exact
+from vqvae.compiled import compiled, compiled_freely
 from vqvae.threads import in_threads
 
-PLACES = 256  # that a thread takes at once
+PLACES = 256  # that a thread takes at once where they are many,
+FEWEST = 4  # and where they are few
 
 # In 32 bits, so that many are computed at once
 FIRST, SECOND, THIRD = np.int32(FIRST_SHIFT), np.int32(SECOND_SHIFT), np.int32(THIRD_SHIFT)
@@ -43,9 +46,8 @@ class CompiledNetwork(Network):
         self.size = third_bias.shape[1]
         self.powers = tables["powers"].astype(np.float64)
         floor = self.powers[0] // (SURPRISE * (self.size - 1)) + 1
-        self.dearest = np.int32(
-            32 * np.log2(self.powers[0] / floor)
-        )  # what no index takes more than, in 32nds of a bit
+        # What no index takes more than, in 32nds of a bit
+        self.dearest = np.int32(32 * np.log2(self.powers[0] / floor))
 
     def near(self, grid: Int32[np.ndarray, "n H W M"], places: Int64[np.ndarray, " p"]) -> Int32[np.ndarray, "n p F"]:
         number, _, width, stages = grid.shape
@@ -57,17 +59,14 @@ class CompiledNetwork(Network):
         self, near: Int32[np.ndarray, "n p F"], here: Int32[np.ndarray, "n p M"], stage: int
     ) -> Float32[np.ndarray, "n p K"]:
         frequencies = np.empty((*near.shape[:2], self.size), np.float32)
-        layers = (stack[stage] for stack in self.stacks)
-        _frequencies(near, here, stage, *layers, self.powers, frequencies)
+        _frequencies(near, here, stage, frequencies, self.powers, *self.stacks)
         return frequencies
 
     def intervals(
         self, near: Int32[np.ndarray, "n p F"], here: Int32[np.ndarray, "n p M"], stages: range
     ) -> Int32[np.ndarray, "2 n p m"]:
         found = np.empty((2, *near.shape[:2], len(stages)), np.int32)
-        cuts = range(0, near.shape[1], PLACES)
-        parts = [[some[..., cut : cut + PLACES, :] for some in (near, here, found)] for cut in cuts]
-        in_threads(_intervals, [(*part, stages.start, self.powers, *self.stacks) for part in parts])
+        _in_pieces(_intervals, PLACES, (near, here, *found), stages.start, self.powers, *self.stacks)
         return found
 
     def choose(
@@ -79,7 +78,14 @@ class CompiledNetwork(Network):
         weight: float,
     ) -> None:
         rows = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
-        _choose(near, here, parts, rows, np.float32(weight / 32), self.dearest, *self.stacks)
+        share = max(FEWEST, -(-near.shape[1] // torch.get_num_threads()))
+        _in_pieces(_choose, share, (near, here, parts), rows, np.float32(weight / 32), self.dearest, *self.stacks)
+
+
+def _in_pieces(kernel: Callable[..., None], places: int, arrays: Sequence[np.ndarray], *others: Any) -> None:
+    """Calls the kernel with so many places of the arrays at once, in threads."""
+    cuts = [slice(start, start + places) for start in range(0, arrays[0].shape[1], places)]
+    in_threads(kernel, [(*(array[:, cut] for array in arrays), *others) for cut in cuts])
 
 
 @compiled
@@ -108,23 +114,23 @@ def _near(grid, places, offsets, rows, sums):  # type: ignore[no-untyped-def]
 
 @compiled
 def _frequencies(  # type: ignore[no-untyped-def]
-    near, here, stage, own, first_bias, second, second_bias, third, third_bias, powers, frequencies
+    near, here, stage, frequencies, powers, own, first_bias, second, second_bias, third, third_bias
 ):
     number, places, features = near.shape
-    inner, size = len(second_bias), len(third_bias)
+    inner, size = second_bias.shape[1], third_bias.shape[1]
     total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
     below = np.empty(size, np.int32)
     for n in range(number):
         for p in range(places):
-            _first(near[n, p], here[n, p], stage, own, first_bias, total, active)
-            _others(active, where, second, second_bias, hidden, third, third_bias, logits)
+            _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
+            _others(active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits)
             _normalize(logits, below, powers, frequencies[n, p])
 
 
 @compiled
 def _intervals(  # type: ignore[no-untyped-def]
-    near, here, found, start, powers, own, first_bias, second, second_bias, third, third_bias
+    near, here, lower, width, start, powers, own, first_bias, second, second_bias, third, third_bias
 ):
     number, places, features = near.shape
     inner, size = second_bias.shape[1], third_bias.shape[1]
@@ -132,7 +138,7 @@ def _intervals(  # type: ignore[no-untyped-def]
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
     below, frequencies = np.empty(size, np.int32), np.empty(size, np.float32)
     for n in range(number):
-        for m in range(found.shape[3]):
+        for m in range(lower.shape[2]):
             stage = start + m
             for p in range(places):
                 _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
@@ -140,14 +146,14 @@ def _intervals(  # type: ignore[no-untyped-def]
                     active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
                 )
                 _normalize(logits, below, powers, frequencies)
-                index, lower = here[n, p, stage], np.int32(0)
+                index, sum_below = here[n, p, stage], np.int32(0)
                 for k in range(index):
-                    lower += np.int32(frequencies[k]) + np.int32(1)
-                found[0, n, p, m] = lower
-                found[1, n, p, m] = np.int32(frequencies[index]) + np.int32(1)
+                    sum_below += np.int32(frequencies[k]) + np.int32(1)
+                lower[n, p, m] = sum_below
+                width[n, p, m] = np.int32(frequencies[index]) + np.int32(1)
 
 
-@compiled_exact
+@compiled_freely
 def _choose(  # type: ignore[no-untyped-def]
     near, here, parts, codebooks, weight, dearest, own, first_bias, second, second_bias, third, third_bias
 ):
@@ -176,14 +182,14 @@ def _choose(  # type: ignore[no-untyped-def]
                 here[n, p, stage] = _least(logits)
 
 
-@compiled_exact
+@compiled_freely
 def _least(costs):  # type: ignore[no-untyped-def]
     """The index of the least, the first of several."""
     least = costs[0]
     for k in range(len(costs)):
         least = min(least, costs[k])
     index = 0
-    while costs[index] != least:
+    while index < len(costs) - 1 and costs[index] != least:  # never beyond, whatever a foreign model gives
         index += 1
     return index
 
@@ -210,7 +216,7 @@ def _others(active, where, second, second_bias, hidden, third, third_bias, logit
     _layer(active, where, third, third_bias, logits)
 
 
-@compiled_exact
+@compiled_freely
 def _layer(active, where, weights, bias, sums):  # type: ignore[no-untyped-def]
     """A layer's sums. Most activations are zero and passed over; of the others eight are taken at once.
 
@@ -254,7 +260,7 @@ def _below(logits, below):  # type: ignore[no-untyped-def]
         below[k] = min(top - below[k], LAST_POWER)
 
 
-@compiled_exact
+@compiled_freely
 def _normalize(logits, below, powers, frequencies):  # type: ignore[no-untyped-def]
     """Frequencies in proportion to 2^(logit / 32): `to_frequencies` of the powers, in float64, which is exact here.
 

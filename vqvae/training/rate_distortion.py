@@ -73,7 +73,7 @@ class RateDistortion(ImageCompression):
             if self.global_step % SCALE_EVERY == 0:
                 self.rates.measure(latent, values, self.autoencoder.decoder(latent) - decoded)
         loss = (distortions / self.usual[levels]).mean() + torch.stack([one.loss for one in quantized]).mean()
-        self.log("train/psnr", -10 * (self.usual / 4).log10().mean(), prog_bar=True)
+        self.log("train/psnr", -10 * (distortions.detach() / 4).log10().mean(), prog_bar=True)
         self.log("train/scale", self.rates.scale)
         return {"loss": loss, "indices": torch.cat([one.indices for one in quantized])}
 

@@ -1,0 +1,88 @@
+"""An autoencoder's networks on images of any size, large ones tile by tile."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int64, Shaped, UInt8
+from torch import Tensor, nn
+
+from vqvae.autoencoder import AutoEncoder, normalize, to_pixels
+from vqvae.tiles import Tile, scaled, tiles
+
+TILE = 1024
+"""Pixels, in each direction, that the networks are given at once, besides a margin; less take more time."""
+
+
+class TiledAutoEncoder:
+    """Takes and gives 8-bit RGB images of any size, all images of a call being of the same.
+
+    Args:
+        autoencoder: the network; set to evaluation here.
+    """
+
+    def __init__(self, autoencoder: AutoEncoder):
+        self.autoencoder = autoencoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of vectors that images of this size have."""
+        stride = self.autoencoder.stride
+        return -(-height // stride), -(-width // stride)
+
+    def vectors(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n h w D"]:
+        """What the quantiser would be given."""
+        return self._by_tiles(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
+
+    def encode(self, images: UInt8[np.ndarray, "n H W 3"]) -> Int64[np.ndarray, "n h w M"]:
+        """The indices of the nearest codewords."""
+        return self._by_tiles(images, self.autoencoder.encode)
+
+    def decode(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
+        """The images, of this size, that indices stand for."""
+        stride = self.autoencoder.stride
+        images = np.empty((len(indices), height, width, 3), np.uint8)
+        for tile in self._tiles(*self.grid(height, width), self.autoencoder.decoder):
+            part = torch.from_numpy(indices[:, *tile.outer]).to(self._device)
+            rows, columns = scaled(tile.inside, stride)
+            pixels = to_pixels(self.autoencoder.decode(part)[:, :, rows, columns]).permute(0, 2, 3, 1).cpu().numpy()
+            target = images[:, *scaled(tile.inner, stride)]
+            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+        return images
+
+    def reconstruct(self, images: UInt8[np.ndarray, "n H W 3"]) -> UInt8[np.ndarray, "n H W 3"]:
+        """The images as the model itself returns them, without tiles."""
+        _, height, width, _ = images.shape
+        pixels = to_pixels(self.autoencoder(self._prepare(images)).images)
+        return pixels[:, :, :height, :width].permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.autoencoder.quantizer.codebooks.device
+
+    def _tiles(self, height: int, width: int, network: nn.Module) -> Iterator[Tile]:
+        """What a network computes at once: all of the grid, where that is no more than a tile."""
+        return tiles(height, width, TILE // self.autoencoder.stride, int(network.reach))  # type: ignore[arg-type]
+
+    def _by_tiles(
+        self, images: UInt8[np.ndarray, "n H W 3"], compute: Callable[[Tensor], Tensor]
+    ) -> Shaped[np.ndarray, "n h w F"]:
+        """What is computed of each place of the grid."""
+        grid = self.grid(*images.shape[1:3])
+        whole: np.ndarray | None = None
+        for tile in self._tiles(*grid, self.autoencoder.encoder):
+            rows, columns = scaled(tile.outer, self.autoencoder.stride)
+            part = compute(self._prepare(images[:, rows, columns])).cpu().numpy()
+            if whole is None:
+                whole = np.empty((len(images), *grid, part.shape[3]), part.dtype)
+            whole[:, *tile.inner] = part[:, *tile.inside]
+        assert whole is not None
+        return whole
+
+    def _prepare(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float[Tensor, "n 3 h w"]:
+        """As the network takes them: normalised, their last row and column repeated up to a whole stride."""
+        pixels = torch.tensor(np.ascontiguousarray(images), device=self._device).permute(0, 3, 1, 2)
+        _, height, width, _ = images.shape
+        stride = self.autoencoder.stride
+        padded = F.pad(normalize(pixels), (0, -width % stride, 0, -height % stride), mode="replicate")
+        return padded.contiguous(memory_format=torch.channels_last)
