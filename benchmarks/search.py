@@ -33,7 +33,7 @@ except ImportError:
 
 STAGES, BITS = 8, 8
 TRAINING_VECTORS, ITERATIONS = 20_000, 5
-BASE, QUERIES = 200_000, 2000
+BASE, QUERIES = 200_000, 500
 FOUND = (100, 512)
 THREADS = (1, 2)
 
@@ -94,7 +94,7 @@ def main() -> None:
     """Measures, prints, and writes what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/sift-photo"), help="the folder of a set of TEXMEX")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the results to this file, too")
     parser.add_argument("--about", default="", help="the machine, in words, for the file")
     arguments = parser.parse_args()

@@ -148,9 +148,13 @@ class Codec:
         if progressive:
             self._check_prefixes()
         indices = self.indices(images, quality)
-        models = [self.fixed_width] if self.entropy_model.code == 0 else [self.entropy_model, self.fixed_width]
-        candidates = [_encode(model, indices, progressive) for model in models]
-        return [min(coded, key=lambda one: one.payload_bytes) for coded in zip(*candidates, strict=True)]
+        coded = _encode(self.entropy_model, indices, progressive)
+        least = self.fixed_width.bits(indices) / 8
+        for number in range(len(coded)):
+            if coded[number].payload_bytes > least[number]:
+                (fixed,) = _encode(self.fixed_width, indices[number : number + 1], progressive)
+                coded[number] = min(coded[number], fixed, key=lambda one: one.payload_bytes)
+        return coded
 
     @torch.inference_mode()
     def decode(
@@ -185,10 +189,13 @@ class Codec:
         if self.qualities is None:
             return self.networks.encode(images)
         weight = self.qualities.weight(self.quality if quality is None else quality)
-        vectors = self.networks.vectors(images)
         codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
-        parts = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
-        return self.entropy_model.choose(parts, codebooks, weight)
+        stages = len(codebooks)
+        bands = [np.empty((len(images), 0, self.networks.grid(*images.shape[1:3])[1], stages), np.int64)]
+        for vectors in self.networks.vectors(images):
+            parts = vectors.reshape(*vectors.shape[:3], stages, -1)
+            bands.append(self.entropy_model.choose(parts, codebooks, weight, bands[-1]))
+        return np.concatenate(bands, 1)
 
     @torch.inference_mode()
     def images(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:

@@ -1,5 +1,6 @@
 """Image files to 8-bit RGB arrays and back, with what belongs to them. What would be lost is refused by name."""
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", 
 
 MAX_PIXELS = 178_956_970
 """Above so many pixels Pillow takes a file for a bomb, and so do we."""
+
+STRIP = 256  # rows that are converted at once
 
 GREY_MODES = {"1", "L", "LA"}
 OTHER_COLOURS = {"CMYK", "LAB"}
@@ -109,26 +112,43 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or a depth map behind the photograph
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
     _check_depth(image)
-    upright = ImageOps.exif_transpose(image)
-    besides = {"icc_profile": upright.info.get("icc_profile")}
+    exif = _tags_of_tiff(image) if image.format == "TIFF" else None
+    ImageOps.exif_transpose(image, in_place=True)
+    besides = {"icc_profile": image.info.get("icc_profile")}
     if metadata:
-        exif = _tags_of_tiff(image) if image.format == "TIFF" else upright.getexif()
-        besides |= {"exif": exif.tobytes() if exif else None, "xmp": upright.info.get("xmp")}
+        exif = image.getexif() if exif is None else exif
+        besides |= {"exif": exif.tobytes() if exif else None, "xmp": image.info.get("xmp")}
     for key, data in besides.items():
         if data and len(data) > MOST_BESIDES:
             raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
     profile = besides["icc_profile"] or None
-    if profile and upright.mode in OTHER_COLOURS:
-        upright, profile = _to_srgb(upright, profile), None
-    alpha = np.asarray(upright.convert("RGBA"))[..., 3] if upright.has_transparency_data else None
+    if profile and image.mode in OTHER_COLOURS:
+        image, profile = _to_srgb(image, profile), None
+    alpha = (
+        _to_array(image, lambda strip: strip.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
+    )
     return Picture(
-        pixels=np.asarray(upright.convert("RGB")),
-        grey=upright.mode in GREY_MODES,
-        alpha=None if alpha is None or alpha.min() == 255 else alpha.copy(),
+        pixels=_to_array(image, lambda strip: strip.convert("RGB")),
+        grey=image.mode in GREY_MODES,
+        alpha=None if alpha is None or alpha.min() == 255 else alpha,
         profile=profile,
         exif=besides.get("exif"),
         xmp=besides.get("xmp") or None,
     )
+
+
+def _to_array(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> UInt8[np.ndarray, "H W *c"]:
+    """The pixels after a conversion; strip by strip, so that only the result takes memory besides the image."""
+    width, height = image.size
+    strips = (image.crop((0, top, width, min(top + STRIP, height))) for top in range(0, height, STRIP))
+    pixels: np.ndarray | None = None
+    for number, strip in enumerate(strips):
+        converted = np.asarray(convert(strip))
+        if pixels is None:
+            pixels = np.empty((height, *converted.shape[1:]), np.uint8)
+        pixels[number * STRIP : (number + 1) * STRIP] = converted
+    assert pixels is not None
+    return pixels
 
 
 def _tags_of_tiff(image: Image.Image) -> Image.Exif:
@@ -209,5 +229,6 @@ def check_writable_format(path: Path) -> str:
 def _to_image(picture: Picture) -> Image.Image:
     if not picture.grey:
         return Image.fromarray(picture.pixels)
-    grey = Image.fromarray(picture.pixels.mean(2).round().astype(np.uint8))
+    sums = picture.pixels.sum(2, dtype=np.uint16)
+    grey = Image.fromarray(((sums + 1) // 3).astype(np.uint8))  # the rounded mean
     return grey if not picture.profile or picture.profile[16:20] == b"GRAY" else grey.convert("RGB")

@@ -1,6 +1,7 @@
 """An autoencoder's networks on images of any size, large ones tile by tile."""
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -30,13 +31,13 @@ class TiledAutoEncoder:
         stride = self.autoencoder.stride
         return -(-height // stride), -(-width // stride)
 
-    def vectors(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n h w D"]:
-        """What the quantiser would be given."""
-        return self._by_tiles(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
+    def vectors(self, images: UInt8[np.ndarray, "n H W 3"]) -> Iterator[Float32[np.ndarray, "n r w D"]]:
+        """What the quantiser would be given; some rows at a time, from top to bottom."""
+        return self._bands(images, lambda part: self.autoencoder.encoder(part).permute(0, 2, 3, 1))
 
     def encode(self, images: UInt8[np.ndarray, "n H W 3"]) -> Int64[np.ndarray, "n h w M"]:
         """The indices of the nearest codewords."""
-        return self._by_tiles(images, self.autoencoder.encode)
+        return np.concatenate(list(self._bands(images, self.autoencoder.encode)), 1)
 
     def decode(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
         """The images, of this size, that indices stand for."""
@@ -64,20 +65,18 @@ class TiledAutoEncoder:
         """What a network computes at once: all of the grid, where that is no more than a tile."""
         return tiles(height, width, TILE // self.autoencoder.stride, int(network.reach))  # type: ignore[arg-type]
 
-    def _by_tiles(
+    def _bands(
         self, images: UInt8[np.ndarray, "n H W 3"], compute: Callable[[Tensor], Tensor]
-    ) -> Shaped[np.ndarray, "n h w F"]:
-        """What is computed of each place of the grid."""
-        grid = self.grid(*images.shape[1:3])
-        whole: np.ndarray | None = None
-        for tile in self._tiles(*grid, self.autoencoder.encoder):
-            rows, columns = scaled(tile.outer, self.autoencoder.stride)
-            part = compute(self._prepare(images[:, rows, columns])).cpu().numpy()
-            if whole is None:
-                whole = np.empty((len(images), *grid, part.shape[3]), part.dtype)
-            whole[:, *tile.inner] = part[:, *tile.inside]
-        assert whole is not None
-        return whole
+    ) -> Iterator[Shaped[np.ndarray, "n r w F"]]:
+        """What is computed of each place of the grid; the rows of a tile at a time."""
+        tiles = self._tiles(*self.grid(*images.shape[1:3]), self.autoencoder.encoder)
+        for _, band in groupby(tiles, lambda tile: tile.inner[0].start):
+            parts = []
+            for tile in band:
+                rows, columns = scaled(tile.outer, self.autoencoder.stride)
+                part = compute(self._prepare(images[:, rows, columns])).cpu().numpy()
+                parts.append(part[:, *tile.inside])
+            yield np.concatenate(parts, 2)
 
     def _prepare(self, images: UInt8[np.ndarray, "n H W 3"]) -> Float[Tensor, "n 3 h w"]:
         """As the network takes them: normalised, their last row and column repeated up to a whole stride."""

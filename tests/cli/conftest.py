@@ -17,7 +17,8 @@ def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
     from vqvae import pretrained
 
     monkeypatch.setattr(pretrained, "FOLDER", tiny_model.parent)
-    monkeypatch.setattr(pretrained, "DEFAULT", "tiny")
+    monkeypatch.setattr(pretrained, "SMALL_IMAGES", "tiny")
+    monkeypatch.setattr(pretrained, "PHOTOGRAPHS", "tiny")
 
     def run(*arguments: object, code: int = 0) -> Result:
         result = CliRunner().invoke(compress.app, [str(argument) for argument in arguments])

@@ -164,9 +164,9 @@ def test_an_archive_of_another_model_is_neither_decoded_nor_added_to(vqvae, tree
     with append(path, bytes(32)) as appender:
         appender.add(Entry("a.png", 53, 37, 0, b"x"))
     before = path.read_bytes()
-    assert "another model" in str(vqvae("encode", tree, "--archive", path, code=1).exception)
-    assert "another model" in str(vqvae("decode", path, "--model", "tiny", code=1).exception)
-    assert "--model" in str(vqvae("decode", path, code=1).exception)
+    for command in (("encode", tree, "--archive", path), ("decode", path)):
+        assert "another model" in str(vqvae(*command, "--model", "tiny", code=1).exception)
+        assert "name its file with --model" in str(vqvae(*command, code=1).exception)
     assert path.read_bytes() == before
 
 

@@ -45,8 +45,8 @@ def test_bits_per_pixel_are_kept_to(vqvae, pictures, many_rates_model, tmp_path)
 @pytest.mark.parametrize(
     "options, reason",
     [
-        (["--quality", 50], "one rate"),
-        (["--bpp", 0.5], "one rate"),
+        (["--model", "tiny", "--quality", 50], "one rate"),
+        (["--model", "tiny", "--bpp", 0.5], "one rate"),
         (["--bpp", 0.5, "--quality", 50], "both choose the rate"),
         (["--bpp", 0.5, "--archive", "x.vqa"], "--archive adds whole images"),
         (["--bpp", 0, "--archive", "x.vqa"], "--archive adds whole images"),

@@ -148,6 +148,11 @@ def test_frequencies_are_at_least_one_and_sum_to_a_power_of_two(models):
     assert (tables >= 0).all() and ((tables + 1).sum(1) == 2**PRECISION).all()
 
 
+def first_of(parts: np.ndarray) -> np.ndarray:
+    """Where nothing is above."""
+    return np.empty((len(parts), 0, *parts.shape[2:4]), np.int64)
+
+
 def least(model: EntropyModel, parts: np.ndarray, codebooks: np.ndarray, weight: float, indices: np.ndarray) -> int:
     """What the last index that is coded must be, given all others, by trying each."""
     costs = []
@@ -164,7 +169,7 @@ def test_indices_are_chosen_by_distortion_and_by_the_bits_that_they_take(name, m
     draws, model = np.random.default_rng(seed), models[name]
     codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
     parts = draws.standard_normal((1, height, width, STAGES, 2), dtype=np.float32)
-    chosen = model.choose(parts, codebooks, weight)
+    chosen = model.choose(parts, codebooks, weight, first_of(parts))
     assert chosen.shape == (1, height, width, STAGES) and chosen.dtype == np.int64
     assert chosen[0, -1, -1, -1] == least(model, parts, codebooks, weight, chosen.copy())
 
@@ -175,6 +180,19 @@ def test_bits_that_cost_nothing_change_no_choice_and_dear_ones_are_saved(name, m
     codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
     parts = draws.standard_normal((2, 7, 5, STAGES, 2), dtype=np.float32)
     nearest = ((parts[..., None, :] - codebooks) ** 2).sum(-1).argmin(-1)
-    free, dear = (model.choose(parts, codebooks, weight) for weight in (0.0, 0.3))
+    free, dear = (model.choose(parts, codebooks, weight, first_of(parts)) for weight in (0.0, 0.3))
     assert np.array_equal(free, nearest)
     assert model.bits(dear).sum() < model.bits(free).sum() or name == "uniform"
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_indices_chosen_some_rows_at_a_time_are_those_chosen_at_once(name, rows, models):
+    draws, model = np.random.default_rng(0), models[name]
+    codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
+    parts = draws.standard_normal((2, 11, 5, STAGES, 2), dtype=np.float32)
+    chosen = first_of(parts)
+    for top in range(0, 11, rows):
+        some = model.choose(parts[:, top : top + rows], codebooks, 0.2, chosen)
+        chosen = np.concatenate([chosen, some], 1)
+    assert np.array_equal(chosen, model.choose(parts, codebooks, 0.2, first_of(parts)))

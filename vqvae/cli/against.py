@@ -6,8 +6,8 @@ from typing import Any
 
 from vqvae.cli.evaluate import Source, find_images, write_report
 from vqvae.cli.jobs import attempt_each
+from vqvae.cli.models import Models
 from vqvae.cli.tables import number, print_table
-from vqvae.codec import Codec
 from vqvae.errors import UsageError, VqvaeError
 from vqvae.evaluation.bd_rate import RATES, bd_rate
 from vqvae.evaluation.coders import ModelCoder, pillow_coders
@@ -22,8 +22,7 @@ MOST_CROPS = 4  # images in the picture of crops
 
 
 def compare_path(
-    codec: Codec,
-    model: str,
+    models: Models,
     path: str,
     data_root: Path,
     against: str,
@@ -34,8 +33,7 @@ def compare_path(
     """Measures a model and other codecs on the images of a path, prints the figures and writes what is asked for.
 
     Args:
-        codec: our own, made of the model.
-        model: its name, for the report.
+        models: of which one is measured.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
         against: the other codecs, with commas between.
@@ -49,11 +47,14 @@ def compare_path(
     Raises:
         UsageError: there is no codec of this name, or the plot is of another type than .png or .svg.
     """
-    ours, others = ModelCoder(model, codec), pillow_coders(against.split(","))
+    others = pillow_coders(against.split(","))
     if plot_file and plot_file.suffix.lower() not in PLOTS:
         raise UsageError(f"--plot {plot_file}: cannot draw type {plot_file.suffix!r}: use {' or '.join(PLOTS)}")
     if crops_file:
         check_writable_format(crops_file)
+    sources = find_images(path, data_root)
+    model = models.for_all(source.load for source in sources)
+    ours = ModelCoder(model.stem, models.codec(model))
     coders = [ours, *others]
     measured: dict[Source, list[CoderResult]] = {}
 
@@ -67,10 +68,10 @@ def compare_path(
         except VqvaeError as error:
             raise type(error)(f"{source}: {error}") from None
 
-    failed = attempt_each(find_images(path, data_root), work)
+    failed = attempt_each(sources, work)
     if not measured:
         return False
-    report = report_of(model, len(measured), curves_of(coders, list(measured.values())))
+    report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())))
     print_report(report)
     if json_file:
         write_report(report, json_file)

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.cli.jobs import Job, Steps, attempt_ahead, attempt_each, locate, messages, run
+from vqvae.cli.models import Models
 from vqvae.codec import Codec
 from vqvae.coding import Coded
 from vqvae.coding.append import Appender, append
-from vqvae.coding.archive import Archive
+from vqvae.coding.archive import HEADER_BYTES, Archive
 from vqvae.coding.block import Entry
 from vqvae.errors import BitstreamError, UsageError, VqvaeError
 from vqvae.images import READABLE, check_writable_format, read_image, write_image
@@ -62,13 +63,13 @@ class Encoding:
             self._appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
 
 
-def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool, workers: int) -> bool:
+def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool, workers: int) -> bool:
     """Appends images to an archive, without those whose names it has already.
 
     Args:
         path: the archive, made where there is none.
         inputs: image files and folders.
-        codec: encodes them.
+        models: of which one encodes them; that of the archive, if it is there.
         named: whether the images keep their names: their paths in the folders given.
         workers: how many images may be read while others are encoded.
 
@@ -80,6 +81,10 @@ def encode_into(path: Path, inputs: Sequence[Path], codec: Codec, named: bool, w
         UsageError: without names, it could not be told which images are there already.
     """
     jobs = list(dict.fromkeys(Job(source, path / inner) for source, inner in locate(inputs, READABLE)))
+    if path.exists() and path.stat().st_size >= HEADER_BYTES:
+        codec = models.for_file(Archive(path).fingerprint)
+    else:
+        codec = models.codec(models.for_all(partial(read_image, job.source) for job in jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     claimed: dict[str, Path] = {}
     with append(path, codec.fingerprints.whole, named) as appender:

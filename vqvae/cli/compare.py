@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from vqvae.cli.jobs import attempt_each, find_files
-from vqvae.codec import Codec
+from vqvae.cli.models import Models
 from vqvae.errors import UsageError
 from vqvae.evaluation import psnr
 from vqvae.files import atomic_path
@@ -34,11 +34,11 @@ FIGURE = Template("""<figure>
 """)
 
 
-def write_page(codec: Codec, inputs: Sequence[Path], output: Path, force: bool) -> bool:
+def write_page(models: Models, inputs: Sequence[Path], output: Path, force: bool) -> bool:
     """Encodes and decodes images, and writes one HTML file that holds all it shows.
 
     Args:
-        codec: what to compress with.
+        models: what to compress with.
         inputs: images and folders.
         output: the page.
         force: whether to replace a page that exists.
@@ -54,7 +54,7 @@ def write_page(codec: Codec, inputs: Sequence[Path], output: Path, force: bool) 
     figures: list[str] = []
 
     def work(path: Path) -> None:
-        figures.append(show(codec, path))
+        figures.append(show(models, path))
 
     failed = attempt_each([file for given in inputs for file in find_files(given, READABLE)], work)
     if figures:
@@ -65,9 +65,10 @@ def write_page(codec: Codec, inputs: Sequence[Path], output: Path, force: bool) 
     return not failed
 
 
-def show(codec: Codec, path: Path) -> str:
+def show(models: Models, path: Path) -> str:
     """An image, what comes back of it, and the error between the two."""
     original = read_image(path)
+    codec = models.for_image(original)
     data = codec.compress(original)
     decoded = codec.decompress(data)
     height, width, _ = original.shape

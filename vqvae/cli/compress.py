@@ -2,16 +2,13 @@
 
 import json
 import sys
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from vqvae.errors import UsageError, VqvaeError
-
-if TYPE_CHECKING:
-    from vqvae.codec import Codec
 
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
 
@@ -26,7 +23,16 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="IN...", help="Files and f
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", help="A folder, or a file name for a single input.", show_default=False)
 ]
-Model = Annotated[str | None, typer.Option(help="A shipped model's name or a model file.", show_default=False)]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A shipped model's name or a model file.", show_default="photo, or cifar10-rvq-16 up to 64×64 pixels"
+    ),
+]
+KnownModel = Annotated[
+    str | None,
+    typer.Option("--model", help="A model file, where none that is shipped made the files.", show_default=False),
+]
 ArchiveFile = Annotated[
     Path | None, typer.Option("--archive", metavar="FILE", help="One .vqa file for all images.", show_default=False)
 ]
@@ -69,6 +75,7 @@ def encode(
     An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
     """
     from vqvae.cli.jobs import Job, Steps, plan, run
+    from vqvae.cli.models import Models
     from vqvae.coding import Chunks
     from vqvae.files import atomic_path
     from vqvae.images import READABLE, Picture, read_picture
@@ -81,13 +88,11 @@ def encode(
         raise UsageError("--no-names is for an archive: name one with --archive")
     if quality is not None and bpp is not None:
         raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-    codec = _load(model, device, quality=quality)
-    if bpp is not None:
-        codec.check_rates()
+    models = Models(model, device, quality=quality, many_rates=bpp is not None)
     if archive:
         from vqvae.cli.archive import encode_into
 
-        _exit(encode_into(archive, inputs, codec, names, workers))
+        _exit(encode_into(archive, inputs, models, names, workers))
 
     def read(path: Path) -> tuple[Picture, Chunks]:
         picture = read_picture(path, metadata)
@@ -99,6 +104,7 @@ def encode(
 
     def work(job: Job) -> Steps:
         picture, chunks = yield partial(read, job.source)
+        codec = models.for_image(picture.pixels)
         chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
         data = codec.compress(picture.pixels, progressive, chunks, chosen)
         yield partial(write, data, job.target)
@@ -114,7 +120,7 @@ def decode(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of an archive, this image; may be given again.")
     ] = None,
-    model: Model = None,
+    model: KnownModel = None,
     force: Force = False,
     format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
     stages: Stages = None,
@@ -128,40 +134,31 @@ def decode(
     Files made with a shipped model need no --model.
     """
     from vqvae.cli.jobs import Job, Steps, plan, run
+    from vqvae.cli.models import Models
     from vqvae.coding import unpack
     from vqvae.coding.archive import Archive, is_archive
     from vqvae.images import check_writable_format, write_picture
     from vqvae.picture import to_picture
-    from vqvae.pretrained import find_model_of
 
     suffix = f".{format.lstrip('.')}"
+    models = Models(model, device, max_pixels)
     if any(map(is_archive, inputs)):
         from vqvae.cli.archive import decode_from
 
         if len(inputs) > 1:
             raise UsageError("an archive is decoded by itself: leave out the other inputs")
         archive = Archive(inputs[0])
-        codec = _load(model or str(find_model_of(archive.fingerprint)), device, max_pixels)
+        codec = models.for_file(archive.fingerprint)
         _exit(decode_from(archive, codec, only or [], output, suffix, force, stages, workers))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")
-
-    @cache
-    def codec_at(path: Path) -> "Codec":
-        return _load(str(path), device, max_pixels)
-
-    @cache
-    def codec_of(fingerprint: bytes) -> "Codec":
-        return given or codec_at(find_model_of(fingerprint))
-
-    given = _load(model, device, max_pixels) if model else None
 
     def work(job: Job) -> Steps:
         check_writable_format(job.target)
         data = yield job.source.read_bytes
         try:
             container = unpack(data, stages)
-            codec = codec_of(container.fingerprint)
+            codec = models.for_file(container.fingerprint)
             picture = to_picture(codec.decompress(data, stages), container.chunks)
         except VqvaeError as error:
             raise type(error)(f"{job.source}: {error}") from None
@@ -200,20 +197,19 @@ def evaluate(
 
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
     """
-    from vqvae.cli.evaluate import evaluate_path
-    from vqvae.pretrained import DEFAULT, find_model
+    from vqvae.cli.models import Models
 
-    name = find_model(model or DEFAULT).stem
     if against is not None:
         from vqvae.cli.against import compare_path
 
         if quality is not None:
             raise UsageError("--against measures all qualities: leave out --quality")
-        codec = _load(model, device)
-        _exit(compare_path(codec, name, path, data, against, json_file, plot, crops))
+        _exit(compare_path(Models(model, device), path, data, against, json_file, plot, crops))
     if plot or crops:
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    _exit(evaluate_path(_load(model, device, quality=quality), name, path, data, json_file))
+    from vqvae.cli.evaluate import evaluate_path
+
+    _exit(evaluate_path(Models(model, device, quality=quality), path, data, json_file))
 
 
 @app.command()
@@ -227,8 +223,9 @@ def compare(
 ) -> None:
     """Write a page (one HTML file) with a slider between each image and what comes back, and a map of the error."""
     from vqvae.cli.compare import write_page
+    from vqvae.cli.models import Models
 
-    _exit(write_page(_load(model, device, quality=quality), inputs, output, force))
+    _exit(write_page(Models(model, device, quality=quality), inputs, output, force))
 
 
 @app.command()
@@ -252,7 +249,10 @@ def info(
 
 @app.command()
 def models() -> None:
-    """List the shipped models; kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder."""
+    """List the shipped models; kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder.
+
+    Where a quality can be chosen, payload and PSNR are means over all rates.
+    """
     from vqvae.cli.inspect import print_models
 
     print_models()
@@ -268,21 +268,6 @@ def main() -> None:
     except (VqvaeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-
-
-def _load(model: str | None, device: str, max_pixels: int | None = None, quality: float | None = None) -> "Codec":
-    from vqvae.images import MAX_PIXELS
-    from vqvae.model_file import load_codec
-    from vqvae.pretrained import DEFAULT, find_model
-
-    codec = load_codec(find_model(model or DEFAULT), max_pixels or MAX_PIXELS)
-    if quality is not None:
-        codec.check_rates()
-        codec.quality = quality
-    try:
-        return codec.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise VqvaeError(f"--device {device}: {str(error).splitlines()[0]}") from None
 
 
 def _exit(all_done: bool) -> NoReturn:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.cli.jobs import attempt_each, find_files
+from vqvae.cli.models import Models
 from vqvae.cli.tables import number, print_table
-from vqvae.codec import Codec
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.files import atomic_path
 from vqvae.images import READABLE, read_image
@@ -29,12 +29,11 @@ class Source(NamedTuple):
         return self.name
 
 
-def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_file: Path | None) -> bool:
+def evaluate_path(models: Models, path: str, data_root: Path, json_file: Path | None) -> bool:
     """Evaluates the images of a path, prints the figures and writes them as JSON.
 
     Args:
-        codec: what to evaluate.
-        model: its name, for the report.
+        models: of which one is evaluated.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
         json_file: where to write all figures, if anywhere.
@@ -42,14 +41,17 @@ def evaluate_path(codec: Codec, model: str, path: str, data_root: Path, json_fil
     Returns:
         whether every image could be evaluated.
     """
+    sources = find_images(path, data_root)
+    model = models.for_all(source.load for source in sources)
+    codec = models.codec(model)
     results: list[ImageResult] = []
 
     def work(source: Source) -> None:
         results.append(evaluate_image(codec, source.name, source.load()))
 
-    failed = attempt_each(find_images(path, data_root), work)
+    failed = attempt_each(sources, work)
     if results:
-        report = {"model": model, **summarize(results), "per_image": [result.figures() for result in results]}
+        report = {"model": model.stem, **summarize(results), "per_image": [result.figures() for result in results]}
         if json_file:
             write_report(report, json_file)
         print_report(report)

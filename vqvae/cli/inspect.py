@@ -104,11 +104,22 @@ def print_models() -> None:
                 f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
                 f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
                 f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
+                "0 to 100" if "qualities" in model.config else "-",
                 f"{sum(p.numel() for p in autoencoder.parameters()):,}",
                 f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
                 f"{path.stat().st_size / 1e6:.2f} MB",
                 model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
             )
         )
-    columns = ("model", "quantiser", "payload bpp", "test PSNR", "parameters", "kMAC/pixel", "size", "fingerprint")
-    print_table(columns, rows)
+    columns = (
+        "model",
+        "quantiser",
+        "payload bpp",
+        "test PSNR",
+        "quality",
+        "parameters",
+        "kMAC/pixel",
+        "size",
+        "fingerprint",
+    )
+    print_table((*columns, "size", "fingerprint"), rows)

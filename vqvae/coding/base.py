@@ -51,14 +51,19 @@ class EntropyModel(nn.Module, ABC):
         return np.zeros((self.stages, 1 << self.index_bits))
 
     def choose(
-        self, parts: Float32[np.ndarray, "n h w M d"], codebooks: Float32[np.ndarray, "M K d"], weight: float
+        self,
+        parts: Float32[np.ndarray, "n h w M d"],
+        codebooks: Float32[np.ndarray, "M K d"],
+        weight: float,
+        above: Int64[np.ndarray, "n a w M"],
     ) -> Int64[np.ndarray, "n h w M"]:
         """The indices of least squared distance + weight · bits, each of them given those before.
 
         Args:
-            parts: the vectors of images, in M parts.
+            parts: the vectors of images, in M parts; all of them, or some rows.
             codebooks: the codewords for each part.
             weight: squared distance that a bit is worth.
+            above: indices of the rows before these; none for the first.
         """
         indices = np.empty(parts.shape[:-1], np.int64)
         for stage, (codebook, bits) in enumerate(zip(codebooks, self.costs(), strict=True)):

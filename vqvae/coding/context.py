@@ -100,10 +100,16 @@ class Context(EntropyModel):
         return grid[:, REACH:-REACH, REACH:-REACH, :stages].astype(np.int64)
 
     def choose(
-        self, parts: Float32[np.ndarray, "n h w M d"], codebooks: Float32[np.ndarray, "M K d"], weight: float
+        self,
+        parts: Float32[np.ndarray, "n h w M d"],
+        codebooks: Float32[np.ndarray, "M K d"],
+        weight: float,
+        above: Int64[np.ndarray, "n a w M"],
     ) -> Int64[np.ndarray, "n h w M"]:
         number, height, width, stages, dim = parts.shape
         network, grid = self.network, self._grid(np.empty((number, height, width, 0), np.int64))
+        last = above[:, -REACH:]
+        grid[:, REACH - last.shape[1] : REACH, REACH:-REACH] = last
         flat, listed = grid.reshape(number, -1, stages), parts.reshape(number, -1, stages, dim)
         for places in _fronts(height, width):
             y, x = np.divmod(places, width + 2 * REACH)

@@ -8,6 +8,8 @@ from jaxtyping import Float, Int64
 from vqvae.coding.base import EntropyModel
 from vqvae.errors import BitstreamError
 
+PIECE = 2**16  # indices that are packed at once: whole bytes, whatever the width
+
 
 class Uniform(EntropyModel):
     """Every index takes log2 K bits, most significant bit first, without gaps; the last byte is filled with zeros."""
@@ -18,11 +20,12 @@ class Uniform(EntropyModel):
         return np.full(len(indices), indices[0, ..., known:].size * self.index_bits, dtype=float)
 
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
+        return [self._pack(image[..., known:].ravel()) for image in indices]
+
+    def _pack(self, indices: Int64[np.ndarray, " n"]) -> bytes:
         shifts = np.arange(self.index_bits - 1, -1, -1)
-        return [
-            np.packbits((image[..., known:].reshape(-1, 1) >> shifts & 1).astype(np.uint8)).tobytes()
-            for image in indices
-        ]
+        pieces = (indices[start : start + PIECE, None] >> shifts & 1 for start in range(0, len(indices), PIECE))
+        return b"".join(np.packbits(piece.astype(np.uint8)).tobytes() for piece in pieces)
 
     def decode(
         self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
@@ -40,8 +43,14 @@ class Uniform(EntropyModel):
                 f"the payload has {len(payload)} bytes, but {height}×{width} vectors of {stages - known} indices of "
                 f"{self.index_bits} bits take {needed}: the file is damaged"
             )
-        bits = np.unpackbits(np.frombuffer(payload, np.uint8))
-        if bits[number * self.index_bits :].any():
+        if number and payload[-1] << (number * self.index_bits - 1) % 8 + 1 & 255:
             raise BitstreamError("the bits that fill the payload's last byte are not zero: the file is damaged")
-        digits = bits[: number * self.index_bits].reshape(height, width, stages - known, self.index_bits)
-        return digits @ (1 << np.arange(self.index_bits - 1, -1, -1, dtype=np.int64))
+        places = 1 << np.arange(self.index_bits - 1, -1, -1, dtype=np.int64)
+        indices = np.empty(number, np.int64)
+        for start in range(0, number, PIECE):
+            piece = indices[start : start + PIECE]
+            packed = np.frombuffer(
+                payload, np.uint8, -(-len(piece) * self.index_bits // 8), start * self.index_bits // 8
+            )
+            piece[:] = np.unpackbits(packed, count=len(piece) * self.index_bits).reshape(len(piece), -1) @ places
+        return indices.reshape(height, width, stages - known)

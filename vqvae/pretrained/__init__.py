@@ -6,7 +6,8 @@ from vqvae.errors import ModelFileError
 from vqvae.model_file import read_model
 
 FOLDER = Path(__file__).parent
-DEFAULT = "cifar10-rvq-16"
+SMALL_IMAGES, PHOTOGRAPHS = "cifar10-rvq-16", "photo"
+SMALL = 64 * 64  # pixels
 
 
 def shipped_models() -> dict[str, Path]:
@@ -26,6 +27,16 @@ def find_model(name: str) -> Path:
     if not Path(name).is_file():
         raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
     return Path(name)
+
+
+def default_model(pixels: int, many_rates: bool = False) -> Path:
+    """The file of the model that suits an image best.
+
+    Args:
+        pixels: how many the image has.
+        many_rates: whether a rate shall be chosen, which not all models allow.
+    """
+    return find_model(SMALL_IMAGES if pixels <= SMALL and not many_rates else PHOTOGRAPHS)
 
 
 def find_model_of(fingerprint: bytes) -> Path:
