@@ -32,11 +32,12 @@ class CompiledNetwork(Network):
     """The network with its first layer as tables: a row to add for each index at each neighbour."""
 
     def __init__(self, tables: Mapping[str, np.ndarray]):
-        embedding = tables["embedding"].astype(np.float64)  # exact: products and sums of integers below 2^53
-        self.near_rows, own_rows = (
-            np.stack([embedding @ weights for weights in tables[name].astype(np.float64)]).astype(np.int32)
-            for name in ("near", "own")
-        )
+        # Exact in float32: products and sums of integers below 2^24
+        embedding, near, own = (tables[name].astype(np.float32) for name in ("embedding", "near", "own"))
+        self.near_rows = np.stack([embedding @ weights for weights in near]).astype(np.int32)
+        own_rows = np.zeros((len(own), *self.near_rows.shape[1:]), np.int32)
+        for stage, weights in enumerate(own):
+            own_rows[stage, :stage] = embedding[:stage] @ weights
         self.offsets = np.array(NEIGHBOURS)
         second, third = (
             np.pad(tables[name].astype(np.float32), ((0, 0), (0, 1), (0, 0))) for name in ("second", "third")
