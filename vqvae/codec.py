@@ -261,7 +261,10 @@ class Codec:
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
         if not quantizer.has_prefixes:
-            raise UsageError(f"{type(quantizer).__name__} cannot be decoded from its first stages alone")
+            raise UsageError(
+                f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
+                "choose a model of residual VQ, such as cifar10-rvq-16"
+            )
 
 
 def _encode(model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:

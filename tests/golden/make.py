@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tests.conftest import TINY_MODEL
+from tests.conftest import MANY_RATES, TINY_MODEL
 from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
 from vqvae.codec import Codec
 from vqvae.coding import Chunks, unpack
@@ -21,6 +21,7 @@ from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import VERSION, WITH_CHUNKS
 from vqvae.images import Picture
 from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.networks import LappedDecoder, LappedEncoder
 from vqvae.picture import to_chunks
 
 FOLDER = Path(__file__).parent
@@ -36,12 +37,15 @@ BESIDES = ("profile", "exif", "xmp")
 HISTOGRAM = {"_target_": "vqvae.coding.histogram.Histogram"}
 RVQ = {"_target_": "vqvae.quantizers.residual.ResidualVQ", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
 AVQ = {"_target_": "vqvae.quantizers.additive.AdditiveVQ", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4}
+VQ = {"_target_": "vqvae.quantizers.vq.VQ", "dim": 8, "codebook_bits": 7}
+PVQ = {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 8, "stages": 2, "codebook_bits": 5}
 CONFIGS = {
-    "vq": ({"_target_": "vqvae.quantizers.vq.VQ", "dim": 8, "codebook_bits": 7}, CONTEXT),
-    "rvq": (RVQ, CONTEXT),
-    "pvq": ({"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 8, "stages": 2, "codebook_bits": 5}, CONTEXT),
-    "avq": ({**AVQ, "refinements": 0}, CONTEXT),
-    "rvq-histogram": (RVQ, HISTOGRAM),
+    "vq": {**TINY_MODEL, "quantizer": VQ, "entropy": CONTEXT},
+    "rvq": {**TINY_MODEL, "quantizer": RVQ, "entropy": CONTEXT},
+    "pvq": {**TINY_MODEL, "quantizer": PVQ, "entropy": CONTEXT},
+    "avq": {**TINY_MODEL, "quantizer": {**AVQ, "refinements": 0}, "entropy": CONTEXT},
+    "rvq-histogram": {**TINY_MODEL, "quantizer": RVQ, "entropy": HISTOGRAM},
+    "many-rates": {**MANY_RATES, "entropy": CONTEXT, "qualities": {"finest": 1e-2, "coarsest": 1.0}},
 }
 
 
@@ -51,9 +55,9 @@ def main() -> None:
     picture = (
         np.stack([6 * x + waves, 12 * y - waves, 128 + 100 * np.sign(x - y)], axis=-1).clip(0, 255).astype(np.uint8)
     )
-    for name, (quantizer, entropy) in CONFIGS.items():
+    for name, config in CONFIGS.items():
         stem = f"v{VERSION}-{name}"
-        codec = make_codec({**TINY_MODEL, "quantizer": quantizer, "entropy": entropy}, FOLDER / f"{stem}.safetensors")
+        codec = make_codec(config, FOLDER / f"{stem}.safetensors")
         write(codec, picture, stem, progressive=False)
         if codec.autoencoder.quantizer.has_prefixes:
             write(codec, picture, f"{stem}-progressive", progressive=True)
@@ -89,6 +93,10 @@ def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
 def make_codec(config: dict[str, Any], path: Path) -> Codec:
     torch.manual_seed(0)
     autoencoder = AutoEncoder.from_config(config)
+    if isinstance(autoencoder.encoder, LappedEncoder) and isinstance(autoencoder.decoder, LappedDecoder):
+        basis = torch.linalg.qr(torch.randn(3 * 8 * 8, 12))[0].T.reshape(12, 3, 8, 8)
+        for network in (autoencoder.encoder, autoencoder.decoder):
+            network.start(basis, torch.zeros(3, 8, 8))
     smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 4, 4) * 255, scale_factor=8, mode="bicubic")
     images = (smooth + 20 * torch.randn_like(smooth)).clamp(0, 255).byte()
     with torch.no_grad():

@@ -136,7 +136,8 @@ def read_by_the_book(stem: str) -> np.ndarray:
         tables = {key[8:]: file.get_tensor(key).tolist() for key in file.keys() if key.startswith("entropy.")}  # noqa: SIM118
     quantizer = config["quantizer"]
     stages, bits = quantizer.get("stages", 1), quantizer["codebook_bits"]
-    shape = -(-height // 4), -(-width // 4)
+    stride = config["encoder"].get("patch", 2) * 2 ** (len(config["encoder"]["channels"]) - 1)
+    shape = -(-height // stride), -(-width // stride)
     found: Indices = {}
     for number, payload in enumerate(sections):
         wanted = [number] if len(sections) > 1 else list(range(stages))
