@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -41,7 +42,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
 Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=0, help="So many images are read, and written, while another is computed.")]
 Quality = Annotated[
-    float | None, typer.Option(min=0, max=100, help="0 to 100, of a model with many rates.", show_default=False)
+    float | None, typer.Option(min=0, max=100, help="0 to 100, of a model with many rates.", show_default="50")
 ]
 MaxPixels = Annotated[
     int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
@@ -263,6 +264,7 @@ def main() -> None:
 
     Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
     """
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; what is too large, we refuse
     try:
         app()
     except (VqvaeError, OSError) as error:
