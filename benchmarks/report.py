@@ -75,13 +75,6 @@ Changed golden files that were read, up to the indices of their images: each was
 gave indices that are encoded to the same bytes; nothing else was raised. Run by `python -m benchmarks.fuzz`.
 """
 
-SEARCH = """
-# Exhaustive search
-
-Seconds for all queries, ours and those of faiss among the same codes with the same codebooks, in turn; medians.
-Measured by `python -m benchmarks.search --data data/sift-photo`.
-"""
-
 ESTIMATORS = """
 # Estimators
 
@@ -188,14 +181,6 @@ def fuzzing() -> str:
     return f"{FUZZING}\n{table(json.loads((RESULTS / 'fuzz.json').read_text()))}"
 
 
-def search() -> str:
-    """What benchmarks.search measured."""
-    result = json.loads((RESULTS / "search.json").read_text())
-    columns = ("quantiser", "threads", "k", "ours, s", "faiss, s", "ours/faiss", "same id at the same rank")
-    rows = [{column: row[column] for column in columns} for row in result["search"]]
-    return f"{SEARCH}\n{table(rows)}\n{result['about']}\n"
-
-
 def estimators() -> str:
     """What benchmarks.estimators reached, best first."""
     result = json.loads((RESULTS / "estimators.json").read_text())
@@ -262,8 +247,7 @@ def main() -> None:
         (RESULTS / f"{arguments.collect.name}.json").write_text(json.dumps(rows, indent=1) + "\n")
     models = "".join(section(path) for path in sorted(MODELS.glob("*.json")))
     experiments = "".join(experiment(*item) for item in {"kodak": kodak, **EXPERIMENTS}.items())
-    others = (entropy, fuzzing, quantizers, search, estimators, complexity)
-    PAGE.write_text(HEAD + models + experiments + "".join(written() for written in others))
+    PAGE.write_text(HEAD + models + experiments + entropy() + fuzzing() + quantizers() + estimators() + complexity())
 
 
 if __name__ == "__main__":
