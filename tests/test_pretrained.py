@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vqvae import tiled
 from vqvae.autoencoder import normalize, to_pixels
 from vqvae.codec import Codec
 from vqvae.evaluation import evaluate_image, psnr
@@ -85,6 +86,15 @@ def test_a_photograph_is_nearer_to_itself_than_a_jpeg_file_of_the_same_size_show
 def test_the_photo_models_rates_span_a_tenth_of_a_bit_to_a_bit_per_pixel(photo_codec, photograph):
     least, most = (8 * len(photo_codec.compress(photograph, quality=end)) / photograph[..., 0].size for end in (0, 100))
     assert least < 0.25 and most > 0.8
+
+
+def test_no_seam_shows_where_a_photograph_was_cut_into_tiles(photo_codec, photograph, monkeypatch):
+    height, width, _ = photograph.shape
+    indices = photo_codec.indices(photograph[None])
+    whole = photo_codec.images(indices, height, width).astype(int)
+    monkeypatch.setattr(tiled, "TILE", 200)
+    assert np.mean(photo_codec.indices(photograph[None]) != indices) < 1e-3  # a tie may be rounded the other way
+    assert np.abs(photo_codec.images(indices, height, width) - whole).max() <= 1
 
 
 def test_a_photograph_it_never_saw_comes_back_recognisably(name, data_root):
