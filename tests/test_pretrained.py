@@ -76,16 +76,18 @@ def test_sixteen_bits_a_vector_are_one_bit_a_pixel(cifar10_model):
     assert (autoencoder.quantizer.bits_per_vector, autoencoder.bits_per_pixel) == (16, 1.0)
 
 
-@pytest.mark.parametrize("quality", [20, 50, 80])
+@pytest.mark.parametrize("quality", [20.0, 50.0, 80.0])
 def test_a_photograph_is_nearer_to_itself_than_a_jpeg_file_of_the_same_size_shows_it(photo_codec, photograph, quality):
     data = photo_codec.compress(photograph, quality=quality)
     theirs = psnr(photograph, jpeg(photograph, len(data)))
     assert psnr(photograph, photo_codec.decompress(data)) > theirs + 1
 
 
-def test_the_photo_models_rates_span_a_tenth_of_a_bit_to_a_bit_per_pixel(photo_codec, photograph):
-    least, most = (8 * len(photo_codec.compress(photograph, quality=end)) / photograph[..., 0].size for end in (0, 100))
-    assert least < 0.25 and most > 0.8
+def test_the_photo_model_serves_low_rates_and_high_ones(photo_codec, photograph):
+    least, most = (
+        8 * len(photo_codec.compress(photograph, quality=end)) / photograph[..., 0].size for end in (0.0, 100.0)
+    )
+    assert least < 0.2 and most > 6 * least
 
 
 def test_no_seam_shows_where_a_photograph_was_cut_into_tiles(photo_codec, photograph, monkeypatch):

@@ -122,10 +122,12 @@ def _frequencies(  # type: ignore[no-untyped-def]
     total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
     below = np.empty(size, np.int32)
+    own, first_bias, second = own[stage], first_bias[stage], second[stage]
+    second_bias, third, third_bias = second_bias[stage], third[stage], third_bias[stage]
     for n in range(number):
         for p in range(places):
-            _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
-            _others(active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits)
+            _first(near[n, p], here[n, p], stage, own, first_bias, total, active)
+            _others(active, where, second, second_bias, hidden, third, third_bias, logits)
             _normalize(logits, below, powers, frequencies[n, p])
 
 
@@ -141,11 +143,11 @@ def _intervals(  # type: ignore[no-untyped-def]
     for n in range(number):
         for m in range(lower.shape[2]):
             stage = start + m
+            table, bias, middle, middle_bias = own[stage], first_bias[stage], second[stage], second_bias[stage]
+            last, last_bias = third[stage], third_bias[stage]
             for p in range(places):
-                _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
-                _others(
-                    active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
-                )
+                _first(near[n, p], here[n, p], stage, table, bias, total, active)
+                _others(active, where, middle, middle_bias, hidden, last, last_bias, logits)
                 _normalize(logits, below, powers, frequencies)
                 index, sum_below = here[n, p, stage], np.int32(0)
                 for k in range(index):
@@ -167,18 +169,18 @@ def _choose(  # type: ignore[no-untyped-def]
     below = np.empty(size, np.int32)
     for n in range(number):
         for stage in range(stages):  # one after the other, so that its tables stay in the cache
+            table, bias, middle, middle_bias = own[stage], first_bias[stage], second[stage], second_bias[stage]
+            last, last_bias, codebook = third[stage], third_bias[stage], codebooks[stage]
             for p in range(places):
-                _first(near[n, p], here[n, p], stage, own[stage], first_bias[stage], total, active)
-                _others(
-                    active, where, second[stage], second_bias[stage], hidden, third[stage], third_bias[stage], logits
-                )
+                _first(near[n, p], here[n, p], stage, table, bias, total, active)
+                _others(active, where, middle, middle_bias, hidden, last, last_bias, logits)
                 _below(logits, below)
                 for k in range(size):
                     logits[k] = weight * np.float32(min(below[k], dearest))
                 for i in range(dim):
                     value = parts[n, p, stage, i]
                     for k in range(size):
-                        difference = codebooks[stage, i, k] - value
+                        difference = codebook[i, k] - value
                         logits[k] += difference * difference
                 here[n, p, stage] = _least(logits)
 
