@@ -227,6 +227,7 @@ def test_info_of_a_damaged_file_is_an_error_with_its_name(vqvae, photo_file):
 
 def test_models_lists_the_shipped_ones_with_their_figures(vqvae, tiny_codec):
     output = vqvae("models").output
+    assert output.split("\n")[0].endswith("kMAC/pixel     size  fingerprint")
     assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.fingerprints.whole.hex()[:6] in output
     assert "0.5 + 0.5" in output  # kMAC/pixel: 538 and 514 by hand
 

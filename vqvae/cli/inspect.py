@@ -99,27 +99,16 @@ def print_models() -> None:
         reached = model.about.get("test", {})
         macs = macs_per_pixel(autoencoder)
         rows.append(
-            (
-                name,
-                f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
-                f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
-                f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
-                "0 to 100" if "qualities" in model.config else "-",
-                f"{sum(p.numel() for p in autoencoder.parameters()):,}",
-                f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
-                f"{path.stat().st_size / 1e6:.2f} MB",
-                model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
-            )
+            {
+                "model": name,
+                "quantiser": f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
+                "payload bpp": f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
+                "test PSNR": f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
+                "quality": "0 to 100" if "qualities" in model.config else "-",
+                "parameters": f"{sum(p.numel() for p in autoencoder.parameters()):,}",
+                "kMAC/pixel": f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
+                "size": f"{path.stat().st_size / 1e6:.2f} MB",
+                "fingerprint": model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
+            }
         )
-    columns = (
-        "model",
-        "quantiser",
-        "payload bpp",
-        "test PSNR",
-        "quality",
-        "parameters",
-        "kMAC/pixel",
-        "size",
-        "fingerprint",
-    )
-    print_table((*columns, "size", "fingerprint"), rows)
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
