@@ -105,9 +105,12 @@ def encode(
 
     def work(job: Job) -> Steps:
         picture, chunks = yield partial(read, job.source)
-        codec = models.for_image(picture.pixels)
-        chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
-        data = codec.compress(picture.pixels, progressive, chunks, chosen)
+        try:
+            codec = models.for_image(picture.pixels)
+            chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
+            data = codec.compress(picture.pixels, progressive, chunks, chosen)
+        except VqvaeError as error:
+            raise type(error)(f"{job.source}: {error}") from None
         yield partial(write, data, job.target)
         return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
 
