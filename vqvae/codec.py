@@ -1,6 +1,7 @@
 """Images to bytes and back."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from vqvae.autoencoder import AutoEncoder
 from vqvae.coding import Chunks, Coded, Container, EntropyModel, Uniform, pack, unpack
 from vqvae.coding.chunks import NOTHING
 from vqvae.coding.container import FINGERPRINT_BYTES
+from vqvae.cold_start import expect
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
 from vqvae.qualities import Qualities
@@ -147,9 +149,10 @@ class Codec:
         """
         if progressive:
             self._check_prefixes()
+        expect(len(images) * prod(self.networks.grid(*images.shape[1:3])))
         indices = self.indices(images, quality)
         coded = _encode(self.entropy_model, indices, progressive)
-        least = self.fixed_width.bits(indices) / 8
+        least = np.ceil(self.fixed_width.bits(indices) / 8)
         for number in range(len(coded)):
             if coded[number].payload_bytes > least[number]:
                 (fixed,) = _encode(self.fixed_width, indices[number : number + 1], progressive)
@@ -212,6 +215,7 @@ class Codec:
         """
         self._check_size(height, width)
         grid = self.networks.grid(height, width)
+        expect(len(coded) * prod(grid))
         most = self.entropy_model.stages if stages is None else stages
         alike: dict[tuple[int, int, bool], list[int]] = {}  # what can be decoded together
         for number, one in enumerate(coded):

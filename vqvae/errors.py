@@ -1,5 +1,8 @@
 """The errors that people are meant to read: each is one line that says what, why, and what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class VqvaeError(Exception):
     """Something that a person can mend. The command line prints its text alone, without a traceback."""
@@ -31,3 +34,12 @@ class UsageError(VqvaeError):
 
 class MissingPackageError(VqvaeError, ImportError):
     """An optional package is needed, and not installed."""
+
+
+@contextmanager
+def errors_of(thing: object) -> Iterator[None]:
+    """Names a file, or whatever else it may be, in front of what errors say of it."""
+    try:
+        yield
+    except VqvaeError as error:
+        raise type(error)(f"{thing}: {error}") from None

@@ -1,6 +1,5 @@
 """Image files to 8-bit RGB arrays and back, with what belongs to them. What would be lost is refused by name."""
 
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from vqvae.errors import ImageError
+from vqvae.errors import ImageError, errors_of
 from vqvae.files import atomic_path
 
 READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
@@ -76,10 +75,8 @@ def read_picture(path: Path, metadata: bool = False) -> Picture:
             of more than 16 MiB.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as image, errors_of(path):
             return _to_picture(image, metadata)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
     except UnidentifiedImageError:
         raise ImageError(f"{path}: not an image of a format that Pillow knows") from None
     except FileNotFoundError:
@@ -101,10 +98,8 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
         raise ImageError(f"{path}: has transparency, which would be lost: flatten it onto a background first")
     if not picture.profile:
         return picture.pixels
-    try:
+    with errors_of(path):
         return np.asarray(_to_srgb(_to_image(picture), picture.profile))
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
 
 
 def _to_picture(image: Image.Image, metadata: bool) -> Picture:
@@ -124,11 +119,9 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     profile = besides["icc_profile"] or None
     if profile and image.mode in OTHER_COLOURS:
         image, profile = _to_srgb(image, profile), None
-    alpha = (
-        _to_array(image, lambda strip: strip.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
-    )
+    alpha = _to_array(image, "RGBA")[..., 3].copy() if image.has_transparency_data else None
     return Picture(
-        pixels=_to_array(image, lambda strip: strip.convert("RGB")),
+        pixels=_to_array(image, "RGB"),
         grey=image.mode in GREY_MODES,
         alpha=None if alpha is None or alpha.min() == 255 else alpha,
         profile=profile,
@@ -137,17 +130,13 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     )
 
 
-def _to_array(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> UInt8[np.ndarray, "H W *c"]:
-    """The pixels after a conversion; strip by strip, so that only the result takes memory besides the image."""
+def _to_array(image: Image.Image, mode: str) -> UInt8[np.ndarray, "H W c"]:
+    """The pixels as RGB or RGBA; converted strip by strip, so that only the result takes memory besides the image."""
     width, height = image.size
-    strips = (image.crop((0, top, width, min(top + STRIP, height))) for top in range(0, height, STRIP))
-    pixels: np.ndarray | None = None
-    for number, strip in enumerate(strips):
-        converted = np.asarray(convert(strip))
-        if pixels is None:
-            pixels = np.empty((height, *converted.shape[1:]), np.uint8)
-        pixels[number * STRIP : (number + 1) * STRIP] = converted
-    assert pixels is not None
+    pixels = np.empty((height, width, len(mode)), np.uint8)
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert(mode))
     return pixels
 
 

@@ -26,7 +26,6 @@ print("peak grew by", peak(command, large, "--force") - before)
 
 @pytest.mark.slow
 def test_memory_grows_by_little_more_than_the_pixels_of_an_image(tmp_path):
-    pytest.importorskip("resource")
     sides = {"small": 2048, "large": 4096}
     waves = (128 + 100 * np.sin(np.arange(4096) / 50)).astype(np.uint8)
     for name, side in sides.items():

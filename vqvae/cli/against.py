@@ -8,7 +8,7 @@ from vqvae.cli.evaluate import Source, find_images, write_report
 from vqvae.cli.jobs import attempt_each
 from vqvae.cli.models import Models
 from vqvae.cli.tables import number, print_table
-from vqvae.errors import UsageError, VqvaeError
+from vqvae.errors import UsageError, errors_of
 from vqvae.evaluation.bd_rate import RATES, bd_rate
 from vqvae.evaluation.coders import ModelCoder, pillow_coders
 from vqvae.evaluation.crops import draw_crops, panels
@@ -60,13 +60,11 @@ def compare_path(
 
     def work(source: Source) -> None:
         image = source.load()
-        try:
+        with errors_of(source):
             if not measured:  # what is compiled at the first use shall not count
                 for coder in coders:
                     coder.decode(coder.encode(image, coder.qualities[0]))
             measured[source] = measure(coders, image)
-        except VqvaeError as error:
-            raise type(error)(f"{source}: {error}") from None
 
     failed = attempt_each(sources, work)
     if not measured:

@@ -15,9 +15,9 @@ from vqvae.cli.models import Models
 from vqvae.codec import Codec
 from vqvae.coding import Coded
 from vqvae.coding.append import Appender, append
-from vqvae.coding.archive import HEADER_BYTES, Archive
+from vqvae.coding.archive import HEADER_BYTES, Archive, read_header
 from vqvae.coding.block import Entry
-from vqvae.errors import BitstreamError, UsageError, VqvaeError
+from vqvae.errors import BitstreamError, UsageError, VqvaeError, errors_of
 from vqvae.images import READABLE, check_writable_format, read_image, write_image
 
 MOST_IMAGES = 64  # in a batch
@@ -82,7 +82,7 @@ def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool,
     """
     jobs = list(dict.fromkeys(Job(source, path / inner) for source, inner in locate(inputs, READABLE)))
     if path.exists() and path.stat().st_size >= HEADER_BYTES:
-        codec = models.for_file(Archive(path).fingerprint)
+        codec = models.for_file(read_header(path).fingerprint)
     else:
         codec = models.codec(models.for_all(partial(read_image, job.source) for job in jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,10 +209,8 @@ class Decoding:
     def _decode(self, batch: Sequence[int]) -> None:
         entries = [self._archive[number] for number in batch]
         coded = [Coded(entry.entropy_code, (entry.payload,)) for entry in entries]
-        try:
+        with errors_of(f"{self._archive.path}/{entries[0].name}"):
             images = self._codec.decode(coded, *self._size(batch[0]), self._stages)
-        except BitstreamError as error:
-            raise BitstreamError(f"{self._archive.path}/{entries[0].name}: {error}") from None
         self._ready = dict(zip(batch, images, strict=True))
 
     def _size(self, number: int) -> tuple[int, int]:

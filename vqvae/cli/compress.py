@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vqvae.errors import UsageError, VqvaeError
+from vqvae.cold_start import cold_start
+from vqvae.errors import UsageError, VqvaeError, errors_of
 
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
 
@@ -32,7 +33,7 @@ Model = Annotated[
 ]
 KnownModel = Annotated[
     str | None,
-    typer.Option("--model", help="A model file, where none that is shipped made the files.", show_default=False),
+    typer.Option("--model", help="The model, where it is none of those shipped.", show_default=False),
 ]
 ArchiveFile = Annotated[
     Path | None, typer.Option("--archive", metavar="FILE", help="One .vqa file for all images.", show_default=False)
@@ -50,6 +51,7 @@ MaxPixels = Annotated[
 
 
 @app.command()
+@cold_start()
 def encode(
     inputs: Inputs,
     output: Output = None,
@@ -105,12 +107,10 @@ def encode(
 
     def work(job: Job) -> Steps:
         picture, chunks = yield partial(read, job.source)
-        try:
+        with errors_of(job.source):
             codec = models.for_image(picture.pixels)
             chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
             data = codec.compress(picture.pixels, progressive, chunks, chosen)
-        except VqvaeError as error:
-            raise type(error)(f"{job.source}: {error}") from None
         yield partial(write, data, job.target)
         return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
 
@@ -118,6 +118,7 @@ def encode(
 
 
 @app.command()
+@cold_start()
 def decode(
     inputs: Inputs,
     output: Output = None,
@@ -160,12 +161,10 @@ def decode(
     def work(job: Job) -> Steps:
         check_writable_format(job.target)
         data = yield job.source.read_bytes
-        try:
+        with errors_of(job.source):
             container = unpack(data, stages)
             codec = models.for_file(container.fingerprint)
             picture = to_picture(codec.decompress(data, stages), container.chunks)
-        except VqvaeError as error:
-            raise type(error)(f"{job.source}: {error}") from None
         left_out = yield partial(write_picture, picture, job.target)
         all_stages = codec.entropy_model.stages
         used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)

@@ -8,7 +8,7 @@ from vqvae.coding import Context, Histogram, Uniform, unpack
 from vqvae.coding.archive import VERSION as ARCHIVE_VERSION
 from vqvae.coding.archive import Archive
 from vqvae.coding.container import FINGERPRINT_BYTES
-from vqvae.errors import BitstreamError, ModelFileError
+from vqvae.errors import ModelFileError, errors_of
 from vqvae.model_file import load_codec, read_model
 from vqvae.pretrained import find_model_of, shipped_models
 
@@ -22,10 +22,8 @@ def describe_file(path: Path) -> dict[str, Any]:
         BitstreamError: it is none, or damaged.
     """
     data = path.read_bytes()
-    try:
+    with errors_of(path):
         container = unpack(data)
-    except BitstreamError as error:
-        raise BitstreamError(f"{path}: {error}") from None
     coded, pixels = container.coded, container.width * container.height
     return {
         "file": str(path),

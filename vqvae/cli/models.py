@@ -48,6 +48,7 @@ class Models:
         self._many_rates = many_rates or quality is not None
         self._given = find_model(model) if model else None
         self.codec = cache(self._load)
+        self._find = cache(find_model_of)
         if self._given:
             self.codec(self._given)
 
@@ -61,7 +62,7 @@ class Models:
         Raises:
             ModelFileError: no shipped model made it.
         """
-        return self.codec(self._given or find_model_of(fingerprint))
+        return self.codec(self._given or self._find(fingerprint))
 
     def for_all(self, images: Iterable[Callable[[], np.ndarray]]) -> Path:
         """The model file for many images: the one for the first that can be loaded."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from vqvae.coding.block import HEAD_BYTES, Entry, Head, Index, unpack_head, unpack_index
-from vqvae.errors import BitstreamError, VqvaeError
+from vqvae.errors import BitstreamError, VqvaeError, errors_of
 
 MAGIC = b"VQA"
 VERSION = 1
@@ -55,6 +55,16 @@ class Header(NamedTuple):
         if named > 1:
             raise BitstreamError("corrupt: its header has a flag that means nothing")
         return cls(data[len(MAGIC) + 1 : -4], bool(named))
+
+
+def read_header(path: Path) -> Header:
+    """What the archive begins with.
+
+    Raises:
+        BitstreamError: the file is none, or corrupt there.
+    """
+    with path.open("rb", buffering=0) as file, errors_of(path):
+        return Header.unpack(file.read(HEADER_BYTES))
 
 
 def is_archive(path: Path) -> bool:
@@ -101,11 +111,8 @@ class Archive:
         self._names: list[str] = []
         columns = array("I"), array("B"), array("I"), array("I")
         self._last_read: tuple[int, bytes] = (-1, b"")
+        self.fingerprint, self.named = read_header(path)
         with path.open("rb", buffering=0) as file:
-            try:
-                self.fingerprint, self.named = Header.unpack(file.read(HEADER_BYTES))
-            except BitstreamError as error:
-                raise BitstreamError(f"{path}: {error}") from None
             size = file.seek(0, os.SEEK_END)
             for index in self._walk(file, size):
                 for column, values in zip(columns, index[:4], strict=True):

@@ -12,6 +12,7 @@ from vqvae.coding.base import EntropyModel, Track
 from vqvae.coding.coder import PRECISION, Decoder, Encoder, check_length
 from vqvae.coding.context_network import REACH, Network, PlainNetwork, check_tables, empty_tables
 from vqvae.coding.context_training import train
+from vqvae.cold_start import is_cold
 
 PIECE = 4096  # vectors that are computed at once where all indices are known
 
@@ -63,9 +64,9 @@ class Context(EntropyModel):
     @property
     def network(self) -> Network:
         """What computes the frequencies from the tables."""
-        if self._network is None:
-            tables = {name: table.numpy() for name, table in self.named_buffers()}
-            self._network = _fastest()(tables)
+        kind = PlainNetwork if is_cold() else _fastest()
+        if not isinstance(self._network, kind):
+            self._network = kind({name: table.numpy() for name, table in self.named_buffers()})
         return self._network
 
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
