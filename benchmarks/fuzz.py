@@ -1,9 +1,9 @@
 """Hostile files by the million: python -m benchmarks.fuzz vqz -runs=10000000 [-seed=1]; or vqa, for archives.
 
 atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.coding` the changes
-reach. Whatever comes of it must be the indices of images or a `BitstreamError`; anything else stops the run and leaves
-the input in a file. All checksums are zero here, in the files and when they are read, since changes would hardly ever
-get past them: what they keep out is tested by flipping every bit of golden files.
+reach. Whatever comes of it must be an image's indices, and what belongs to it, or a `BitstreamError`; anything else
+stops the run and leaves the input in a file. All checksums are zero here, in the files and when they are read, since
+changes would hardly ever get past them: what they keep out is tested by flipping every bit of golden files.
 """
 
 import sys
@@ -14,27 +14,30 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import atheris
+import numpy as np
 
-with atheris.instrument_imports(include=["vqvae.coding"]):
+with atheris.instrument_imports(include=["vqvae.coding", "vqvae.picture"]):
     from vqvae.coding import archive, block, container
     from vqvae.coding.append import append
     from vqvae.coding.container import FINGERPRINT_BYTES, VERSION, pack, unpack
     from vqvae.errors import BitstreamError
     from vqvae.model_file import load_codec
+    from vqvae.picture import to_picture
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 MAX_PIXELS = 160  # so that a run is millions of small files rather than a few large ones
 
 
 def read_vqz(data: bytes) -> None:
-    """Reads a file as `decode` does, up to the indices, with the model that it names."""
+    """Reads a file as `decode` does, up to the indices, with the model that it names, and what it holds besides."""
     read = unpack(data)
     if read.fingerprint not in CODECS:
         raise BitstreamError("unknown model")
     codec = CODECS[read.fingerprint]
     indices = codec.decode_indices([read.coded], read.height, read.width)
     assert indices.min() >= 0 and indices.max() < codec.autoencoder.quantizer.codebook_size
-    if data[2] >> 4 == VERSION:
+    to_picture(np.zeros((read.height, read.width, 3), np.uint8), read.chunks)
+    if data[2] >> 4 >= VERSION:
         assert pack(read) == data, "two files of one image"
 
 
