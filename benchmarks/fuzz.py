@@ -76,7 +76,7 @@ def fuzz(target: str, read: Callable[[bytes], None]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         corpus(target, Path(folder))
-        atheris.Setup([sys.argv[0], "-max_len=400", *sys.argv[2:], folder], one)
+        atheris.Setup([sys.argv[0], "-max_len=1000", *sys.argv[2:], folder], one)
         atheris.Fuzz()
 
 

@@ -89,8 +89,11 @@ class Codec:
             chunks: what else the file shall hold, as `picture.to_chunks` makes it.
             quality: from 0 to 100, of a model with many rates.
         """
-        coded = self.encode(image[None], progressive, quality)[0]
         height, width, _ = image.shape
+        return self.pack(self.encode(image[None], progressive, quality)[0], height, width, chunks)
+
+    def pack(self, coded: Coded, height: int, width: int, chunks: Chunks = NOTHING) -> bytes:
+        """The file for the coded indices of an image of this size."""
         return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
 
     def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float) -> float:
@@ -130,7 +133,7 @@ class Codec:
             BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
         """
         container = unpack(data, stages)
-        self._check_model(container)
+        self.check_model(container)
         return self.decode([container.coded], container.height, container.width, stages)[0]
 
     @torch.inference_mode()
@@ -245,7 +248,8 @@ class Codec:
         """The image as the model itself returns it, without a file in between, and without tiles."""
         return self.networks.reconstruct(image[None])[0]
 
-    def _check_model(self, container: Container) -> None:
+    def check_model(self, container: Container) -> None:
+        """Raises BitstreamError unless this codec's model made the file."""
         expected = self.fingerprints.of(container.coded.entropy_code)
         if container.fingerprint != expected:
             raise BitstreamError(

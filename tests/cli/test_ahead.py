@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 import pytest
 
-from vqvae.cli.ahead import Steps, attempts
+from vqvae.cli.ahead import Steps, Together, attempts
 
 ITEMS = range(10)
 LAST = ITEMS[-1]
@@ -103,6 +103,57 @@ def test_what_goes_wrong_in_a_step_is_raised_in_its_turn_and_the_others_are_done
         except OSError as error:
             outcomes.append(error.args)
     assert outcomes == [(0,), (1,), (2,), "done", "nothing to do", "done"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_neighbours_with_the_same_key_are_computed_together_up_to_the_most_and_end_in_order(workers):
+    calls = []
+
+    def double(values: list[int]) -> list[int]:
+        calls.append(values)
+        return [2 * value for value in values]
+
+    def work(item: int) -> Steps:
+        if item == 4:
+            return "4: nothing to do"
+        value = yield lambda: item
+        doubled = yield Together(double, value, key=item < 8, most=3)
+        yield lambda: None
+        return f"{item}: {doubled}"
+
+    said = [attempt.finish() for attempt in attempts(ITEMS, work, workers)]
+    assert calls == [[0, 1, 2], [3, 5, 6], [7], [8, 9]]
+    assert said == ["4: nothing to do" if item == 4 else f"{item}: {2 * item}" for item in ITEMS]
+
+
+def test_where_computing_together_fails_each_is_computed_alone():
+    def invert(values: list[int]) -> list[float]:
+        return [12 / value for value in values]
+
+    def work(item: int) -> Steps:
+        yield None
+        try:
+            return str((yield Together(invert, item, key=None, most=100)))
+        except ZeroDivisionError:
+            return "infinite"
+
+    assert [attempt.finish() for attempt in attempts(range(4), work, 2)] == ["infinite", "12.0", "6.0", "4.0"]
+
+
+def test_nothing_waits_long_for_one_that_is_slow_to_be_read():
+    computed = events("compute")
+
+    def compute(values: list[int]) -> list[int]:
+        for value in values:
+            computed["compute", value].set()
+        return values
+
+    def work(item: int) -> Steps:
+        yield lambda: item < 2 or computed["compute", 1].wait(PATIENCE)
+        yield Together(compute, item, key=None, most=100)
+        return "in time" if item < 2 or computed["compute", 1].is_set() else "never"
+
+    assert [attempt.finish() for attempt in attempts(range(4), work, 2)] == ["in time"] * 4
 
 
 INTERRUPTED = """

@@ -47,7 +47,9 @@ def test_an_interrupted_command_leaves_whole_files_alone_and_is_finished_by_runn
     os.mkfifo(inputs[2])  # reading it takes until someone writes, so that the command waits here
     command = ("encode", *inputs, "-o", out, "--model", tiny_model)
     process = start(*command)
+    deadline = time.monotonic() + 60
     while not (out / "1.vqz").exists():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

@@ -1,7 +1,7 @@
-"""Reading ahead of the computing and writing behind it, in threads."""
+"""Reading ahead of the computing and writing behind it, in threads, and computing for several items at once."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, wait
 from itertools import islice
 from queue import SimpleQueue
@@ -10,9 +10,32 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Steps = Generator[Callable[[], Any] | None, Any, str | None]
-"""The work on one item: it yields what reads, or None, then what writes, and returns what to say of it, at once where
-there is nothing to do. What it yields is called in a thread; what that returns or raises comes from the `yield`."""
+PATIENCE = 0.1
+"""Seconds that items ready to be computed wait for the next to be read."""
+
+
+class Together:
+    """A step that is computed at once for several items: for those next to each other that have the same key.
+
+    Args:
+        compute: gives a result for each of some values. Where it fails, it is called with each of them alone.
+        value: the item's own.
+        key: what the items have in common.
+        most: how many of them there may be.
+    """
+
+    def __init__(self, compute: Callable[[list[Any]], Iterable[Any]], value: Any, key: object, most: int):
+        self.compute = compute
+        self.value = value
+        self.key = key
+        self.most = most
+        self.result: Future[Any] = Future()
+
+
+Steps = Generator[Callable[[], Any] | Together | None, Any, str | None]
+"""The work on one item: it yields what reads, or None, then, if it likes, what is computed together, then what writes,
+and returns what to say of it, at once where there is nothing to do. What reads or writes is called in a thread; what a
+step returns or raises comes from the `yield`."""
 
 
 class Threads:
@@ -55,6 +78,8 @@ class Attempt:
         self._steps = steps
         self._threads = threads
         self._outcome: Future[str | None] = Future()
+        self.asked: Together | None = None
+        """What it waits for to be computed, if for that."""
         self.awaited: Future[Any] = Future()
         """What was begun last."""
         self.awaited.set_result(None)
@@ -64,6 +89,7 @@ class Attempt:
         """Waits for what was begun last, computes, and begins what comes next."""
         if self._outcome.done():
             return
+        self.asked = None
         try:
             error = self.awaited.exception()
             step = self._steps.throw(error) if error else self._steps.send(self.awaited.result())
@@ -72,7 +98,9 @@ class Attempt:
         except Exception as error:
             self._outcome.set_exception(error)
         else:
-            if step:
+            if isinstance(step, Together):
+                self.asked, self.awaited = step, step.result
+            elif step:
                 self.awaited = self._threads.call(step)
 
     def finish(self) -> str | None:
@@ -82,29 +110,86 @@ class Attempt:
         return self._outcome.result()
 
 
+class Batch:
+    """Attempts in their order; those that ask for something to be computed ask for the same."""
+
+    def __init__(self) -> None:
+        self._attempts: list[Attempt] = []
+        self._asked: list[Together] = []
+
+    def fits(self, attempt: Attempt) -> bool:
+        """Whether the attempt may be added."""
+        return not (attempt.asked and self._asked) or attempt.asked.key == self._asked[0].key
+
+    def add(self, attempt: Attempt) -> None:
+        """Adds an attempt that fits."""
+        self._attempts.append(attempt)
+        if attempt.asked:
+            self._asked.append(attempt.asked)
+
+    def is_complete(self) -> bool:
+        """Whether there is nothing to be gained by waiting for others."""
+        return not self._asked or len(self._asked) == self._asked[0].most
+
+    def compute(self) -> list[Attempt]:
+        """Computes what they ask for, and gives them back, with nothing left to do but to write."""
+        attempts, asked = self._attempts, self._asked
+        self._attempts, self._asked = [], []
+        _compute(asked)
+        for attempt in attempts:
+            if attempt.asked:
+                attempt.go_on()
+        return attempts
+
+
+def _compute(asked: Sequence[Together]) -> None:
+    if not asked:
+        return
+    try:
+        results = asked[0].compute([one.value for one in asked])
+    except Exception as error:
+        if len(asked) == 1:
+            asked[0].result.set_exception(error)
+        else:
+            for one in asked:
+                _compute([one])  # it may be the others' fault
+    else:
+        for one, result in zip(asked, results, strict=True):
+            one.result.set_result(result)
+
+
 def attempts(items: Iterable[T], work: Callable[[T], Steps], workers: int) -> Generator[Attempt, None, None]:
     """Works on items in their order, and hands each out when it is written, or when too many are being written.
 
     Args:
         items: what to work on.
         work: the steps for an item.
-        workers: how many items may be read, and how many may be written, while another is computed.
+        workers: how many items may be read, and how many may be written, while others are computed.
     """
     coming = iter(items)
     reading: deque[Attempt] = deque()
     writing: deque[Attempt] = deque()
+    batch = Batch()
     threads = Threads(2 * workers + 2)  # one for each item on its way
     try:
         while True:
             reading += (Attempt(work(item), threads) for item in islice(coming, workers + 1 - len(reading)))
+            if not reading:
+                writing += batch.compute()
             while writing and (writing[0].awaited.done() or len(writing) > workers or not reading):
                 yield writing[0]
                 writing.popleft()
             if not reading:
                 return
             attempt = reading.popleft()
+            if wait([attempt.awaited], PATIENCE).not_done:
+                writing += batch.compute()
             attempt.go_on()
-            writing.append(attempt)
+            if not batch.fits(attempt):
+                writing += batch.compute()
+            batch.add(attempt)
+            if batch.is_complete():
+                writing += batch.compute()
     finally:
         threads.stop()
         wait([attempt.awaited for attempt in writing])  # what an interrupted program is writing becomes whole

@@ -79,6 +79,7 @@ def encode(
     """
     from vqvae.cli.jobs import Job, Steps, plan, run
     from vqvae.cli.models import Models
+    from vqvae.cli.together import encoding
     from vqvae.coding import Chunks
     from vqvae.files import atomic_path
     from vqvae.images import READABLE, Picture, read_picture
@@ -110,9 +111,11 @@ def encode(
         with errors_of(job.source):
             codec = models.for_image(picture.pixels)
             chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
-            data = codec.compress(picture.pixels, progressive, chunks, chosen)
+            coded = yield encoding(codec, picture.pixels, progressive, chosen)
+        height, width, _ = picture.pixels.shape
+        data = codec.pack(coded, height, width, chunks)
         yield partial(write, data, job.target)
-        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / picture.pixels[..., 0].size:.3f} bpp"
+        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / (width * height):.3f} bpp"
 
     _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force, workers))
 
@@ -140,6 +143,7 @@ def decode(
     """
     from vqvae.cli.jobs import Job, Steps, plan, run
     from vqvae.cli.models import Models
+    from vqvae.cli.together import decoding
     from vqvae.coding import unpack
     from vqvae.coding.archive import Archive, is_archive
     from vqvae.images import check_writable_format, write_picture
@@ -164,7 +168,9 @@ def decode(
         with errors_of(job.source):
             container = unpack(data, stages)
             codec = models.for_file(container.fingerprint)
-            picture = to_picture(codec.decompress(data, stages), container.chunks)
+            codec.check_model(container)
+            pixels = yield decoding(codec, container.coded, container.height, container.width, stages)
+            picture = to_picture(pixels, container.chunks)
         left_out = yield partial(write_picture, picture, job.target)
         all_stages = codec.entropy_model.stages
         used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)
