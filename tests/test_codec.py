@@ -9,7 +9,7 @@ from tests.contracts.configs import load
 from vqvae import tiled
 from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.codec import Codec, Fingerprints
-from vqvae.coding import Coded, Uniform, pack, unpack
+from vqvae.coding import Chunks, Coded, Kind, Uniform, pack, unpack
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.model_file import build_entropy_model, load_codec, save_model
 
@@ -192,11 +192,13 @@ def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_a
     assert min(costs, key=costs.__getitem__) == 40.0
 
 
-def test_a_rate_is_found_by_search(many_rates_codec: Codec):
+@pytest.mark.parametrize("chunks", [{}, {Kind.XMP: bytes(20)}])
+def test_a_rate_is_found_by_search(many_rates_codec: Codec, chunks: Chunks):
     image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
-    for bpp in (0.12, 0.15):
-        quality = many_rates_codec.quality_for(image, bpp)
-        sizes = [len(many_rates_codec.compress(image, quality=one)) for one in (quality, min(100.0, quality + 1))]
+    for bpp in (0.15, 0.17):
+        quality = many_rates_codec.quality_for(image, bpp, chunks)
+        qualities = quality, min(100.0, quality + 1)
+        sizes = [len(many_rates_codec.compress(image, chunks=chunks, quality=one)) for one in qualities]
         assert sizes[0] * 8 <= bpp * 96 * 96 < sizes[1] * 8
     assert many_rates_codec.quality_for(image, 9.0) == 100.0
     with pytest.raises(UsageError, match=r"0.01 bpp cannot be reached: quality 0 takes 0\.\d+ bpp"):

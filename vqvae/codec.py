@@ -96,26 +96,34 @@ class Codec:
         """The file for the coded indices of an image of this size."""
         return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
 
-    def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float) -> float:
-        """The highest quality at which the file of an image has no more bits per pixel; profile and such not counted.
+    def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float, chunks: Chunks = NOTHING) -> float:
+        """The highest quality at which the file of an image has no more bits per pixel.
+
+        Args:
+            image: the pixels.
+            bpp: bits per pixel.
+            chunks: what else the file shall hold.
 
         Raises:
             UsageError: even quality 0 takes more, or the model has one rate.
         """
         lowest, highest, most = 0.0, 100.0, bpp * image[..., 0].size / 8
-        least = len(self.compress(image, quality=lowest))
+        least = self._size(image, lowest, chunks)
         if least > most:
             needed = 8 * least / image[..., 0].size
             raise UsageError(f"{bpp:g} bpp cannot be reached: quality 0 takes {needed:.3f} bpp here")
-        if len(self.compress(image, quality=highest)) <= most:
+        if self._size(image, highest, chunks) <= most:
             return highest
         for _ in range(QUALITY_HALVINGS):
             middle = (lowest + highest) / 2
-            if len(self.compress(image, quality=middle)) <= most:
+            if self._size(image, middle, chunks) <= most:
                 lowest = middle
             else:
                 highest = middle
         return lowest
+
+    def _size(self, image: UInt8[np.ndarray, "H W 3"], quality: float, chunks: Chunks) -> int:
+        return len(self.compress(image, chunks=chunks, quality=quality))
 
     def check_rates(self) -> None:
         """Raises UsageError where the model has one rate, so that there is no quality to choose."""

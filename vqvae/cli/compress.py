@@ -110,7 +110,7 @@ def encode(
         picture, chunks = yield partial(read, job.source)
         with errors_of(job.source):
             codec = models.for_image(picture.pixels)
-            chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp)
+            chosen = None if bpp is None else codec.quality_for(picture.pixels, bpp, chunks)
             coded = yield encoding(codec, picture.pixels, progressive, chosen)
         height, width, _ = picture.pixels.shape
         data = codec.pack(coded, height, width, chunks)
