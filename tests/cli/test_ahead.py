@@ -116,8 +116,8 @@ def test_neighbours_with_the_same_key_are_computed_together_up_to_the_most_and_e
     def work(item: int) -> Steps:
         if item == 4:
             return "4: nothing to do"
-        value = yield lambda: item
-        doubled = yield Together(double, value, key=item < 8, most=3)
+        yield None  # what is slow to be read would be left behind
+        doubled = yield Together(double, item, key=item < 8, most=3)
         yield lambda: None
         return f"{item}: {doubled}"
 
