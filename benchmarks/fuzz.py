@@ -1,9 +1,10 @@
 """Hostile files by the million: python -m benchmarks.fuzz vqz -runs=10000000 [-seed=1]; or vqa, for archives.
 
-atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.coding` the changes
-reach. Whatever comes of it must be an image's indices, and what belongs to it, or a `BitstreamError`; anything else
-stops the run and leaves the input in a file. All checksums are zero here, in the files and when they are read, since
-changes would hardly ever get past them: what they keep out is tested by flipping every bit of golden files.
+atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.coding` and
+`vqvae.picture` they reach. Whatever comes of it must be an image's indices, and what belongs to it, or a
+`BitstreamError`; anything else stops the run and leaves the input in a file. All checksums are zero here, in the files
+and when they are read, since changes would hardly ever get past them: what they keep out is tested by flipping every
+bit of golden files.
 """
 
 import sys

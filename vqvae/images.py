@@ -119,7 +119,7 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     profile = besides["icc_profile"] or None
     if profile and image.mode in OTHER_COLOURS:
         image, profile = _to_srgb(image, profile), None
-    alpha = _to_array(image, "RGBA")[..., 3].copy() if image.has_transparency_data else None
+    alpha = _to_array(image, "RGBA", first=3)[..., 0] if image.has_transparency_data else None
     return Picture(
         pixels=_to_array(image, "RGB"),
         grey=image.mode in GREY_MODES,
@@ -130,13 +130,13 @@ def _to_picture(image: Image.Image, metadata: bool) -> Picture:
     )
 
 
-def _to_array(image: Image.Image, mode: str) -> UInt8[np.ndarray, "H W c"]:
-    """The pixels as RGB or RGBA; converted strip by strip, so that only the result takes memory besides the image."""
+def _to_array(image: Image.Image, mode: str, first: int = 0) -> UInt8[np.ndarray, "H W c"]:
+    """The pixels as RGB or RGBA, from a channel on: strip by strip, so that the result alone takes memory."""
     width, height = image.size
-    pixels = np.empty((height, width, len(mode)), np.uint8)
+    pixels = np.empty((height, width, len(mode) - first), np.uint8)
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert(mode))
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert(mode))[..., first:]
     return pixels
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
@@ -14,22 +15,23 @@ PATIENCE = 0.1
 """Seconds that items ready to be computed wait for the next to be read."""
 
 
+@dataclass(frozen=True, eq=False)
 class Together:
     """A step that is computed at once for several items: for those next to each other that have the same key.
 
-    Args:
+    Attributes:
         compute: gives a result for each of some values. Where it fails, it is called with each of them alone.
         value: the item's own.
         key: what the items have in common.
         most: how many of them there may be.
+        result: what came of it.
     """
 
-    def __init__(self, compute: Callable[[list[Any]], Iterable[Any]], value: Any, key: object, most: int):
-        self.compute = compute
-        self.value = value
-        self.key = key
-        self.most = most
-        self.result: Future[Any] = Future()
+    compute: Callable[[list[Any]], Iterable[Any]]
+    value: Any
+    key: object
+    most: int
+    result: Future[Any] = field(default_factory=Future)
 
 
 Steps = Generator[Callable[[], Any] | Together | None, Any, str | None]
@@ -103,6 +105,10 @@ class Attempt:
             elif step:
                 self.awaited = self._threads.call(step)
 
+    def joins(self, other: "Attempt") -> bool:
+        """Whether both ask for the same to be computed."""
+        return self.asked is not None and other.asked is not None and self.asked.key == other.asked.key
+
     def finish(self) -> str | None:
         """Waits for the end; returns what there is to say, or raises what went wrong."""
         while not self._outcome.done():
@@ -110,39 +116,8 @@ class Attempt:
         return self._outcome.result()
 
 
-class Batch:
-    """Attempts in their order; those that ask for something to be computed ask for the same."""
-
-    def __init__(self) -> None:
-        self._attempts: list[Attempt] = []
-        self._asked: list[Together] = []
-
-    def fits(self, attempt: Attempt) -> bool:
-        """Whether the attempt may be added."""
-        return not (attempt.asked and self._asked) or attempt.asked.key == self._asked[0].key
-
-    def add(self, attempt: Attempt) -> None:
-        """Adds an attempt that fits."""
-        self._attempts.append(attempt)
-        if attempt.asked:
-            self._asked.append(attempt.asked)
-
-    def is_complete(self) -> bool:
-        """Whether there is nothing to be gained by waiting for others."""
-        return not self._asked or len(self._asked) == self._asked[0].most
-
-    def compute(self) -> list[Attempt]:
-        """Computes what they ask for, and gives them back, with nothing left to do but to write."""
-        attempts, asked = self._attempts, self._asked
-        self._attempts, self._asked = [], []
-        _compute(asked)
-        for attempt in attempts:
-            if attempt.asked:
-                attempt.go_on()
-        return attempts
-
-
-def _compute(asked: Sequence[Together]) -> None:
+def compute_together(asked: Sequence[Together]) -> None:
+    """Computes what several items ask for; for each alone, where that fails."""
     if not asked:
         return
     try:
@@ -152,7 +127,7 @@ def _compute(asked: Sequence[Together]) -> None:
             asked[0].result.set_exception(error)
         else:
             for one in asked:
-                _compute([one])  # it may be the others' fault
+                compute_together([one])  # it may be the others' fault
     else:
         for one, result in zip(asked, results, strict=True):
             one.result.set_result(result)
@@ -169,27 +144,37 @@ def attempts(items: Iterable[T], work: Callable[[T], Steps], workers: int) -> Ge
     coming = iter(items)
     reading: deque[Attempt] = deque()
     writing: deque[Attempt] = deque()
-    batch = Batch()
+    batch: list[Attempt] = []  # that ask for the same
     threads = Threads(2 * workers + 2)  # one for each item on its way
+
+    def compute() -> None:
+        compute_together([attempt.asked for attempt in batch if attempt.asked])
+        writing.extend(batch)
+        while batch:
+            batch.pop(0).go_on()
+
     try:
         while True:
             reading += (Attempt(work(item), threads) for item in islice(coming, workers + 1 - len(reading)))
             if not reading:
-                writing += batch.compute()
+                compute()
             while writing and (writing[0].awaited.done() or len(writing) > workers or not reading):
                 yield writing[0]
                 writing.popleft()
             if not reading:
                 return
             attempt = reading.popleft()
-            if wait([attempt.awaited], PATIENCE).not_done:
-                writing += batch.compute()
+            if batch and wait([attempt.awaited], PATIENCE).not_done:
+                compute()
             attempt.go_on()
-            if not batch.fits(attempt):
-                writing += batch.compute()
-            batch.add(attempt)
-            if batch.is_complete():
-                writing += batch.compute()
+            if batch and not attempt.joins(batch[0]):
+                compute()
+            if attempt.asked:
+                batch.append(attempt)
+                if len(batch) == attempt.asked.most:
+                    compute()
+            else:
+                writing.append(attempt)
     finally:
         threads.stop()
         wait([attempt.awaited for attempt in writing])  # what an interrupted program is writing becomes whole
