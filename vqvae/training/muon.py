@@ -1,0 +1,98 @@
+"""Muon for convolutions, AdamW for the rest."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Optimizer
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+
+
+class ConvMuon(Optimizer):
+    """Steps of convolution kernels are orthogonalised momentum; all other parameters follow AdamW.
+
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. A kernel is taken as a matrix with
+    a row for each output channel. Steps are scaled to the root mean square of AdamW's, 0.2 (Liu et al., "Muon is
+    Scalable for LLM Training", 2025), so that one learning rate serves both.
+
+    Args:
+        params: the parameters.
+        lr: learning rate.
+        momentum: of the orthogonalised steps.
+        betas, eps: of AdamW.
+        weight_decay: decoupled, for all.
+        smallest: a kernel with fewer output or input channels follows AdamW.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-4,
+        smallest: int = 32,
+    ):
+        defaults = {"lr": lr, "momentum": momentum, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+        self.smallest = smallest
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            rest = []
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if parameter.dim() == 4 and min(parameter.shape[:2]) >= self.smallest:
+                    self._orthogonal_step(parameter, group)
+                else:
+                    rest.append(parameter)
+            self._adam_step(rest, group)
+        return loss
+
+    def _orthogonal_step(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        grad, momentum = parameter.grad, state["momentum"]
+        momentum.lerp_(grad, 1 - group["momentum"])
+        update = orthogonalize(grad.lerp(momentum, group["momentum"]).flatten(1))
+        scale = 0.2 * max(update.shape) ** 0.5
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(update.view_as(parameter), alpha=-group["lr"] * scale)
+
+    def _adam_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        beta1, beta2 = group["betas"]
+        for parameter in parameters:
+            state = self.state[parameter]
+            if not state:
+                state |= {"step": 0, "mean": torch.zeros_like(parameter), "square": torch.zeros_like(parameter)}
+            state["step"] += 1
+            grad = parameter.grad
+            state["mean"].lerp_(grad, 1 - beta1)
+            state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+            spread = (state["square"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - beta1 ** state["step"]))
+
+
+def orthogonalize(matrix: Float[Tensor, "r c"], steps: int = 5) -> Float[Tensor, "r c"]:
+    """About the nearest matrix with orthonormal rows or columns, by a Newton-Schulz iteration in bfloat16."""
+    a, b, c = COEFFICIENTS
+    x = matrix.bfloat16()
+    turned = x.shape[0] > x.shape[1]
+    x = x.T if turned else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if turned else x).to(matrix.dtype)

@@ -1,0 +1,18 @@
+"""Learning-rate schedules."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def warmup_hold_decay(optimizer: Optimizer, total_steps: int, warmup: int = 500, decay: float = 0.2) -> LambdaLR:
+    """Rises over `warmup` steps, stays, and falls linearly to 0 over the last share `decay` of the steps.
+
+    Unlike a cosine it need not know beforehand how long a training will be: its last part can be run from any
+    checkpoint. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024.
+    """
+    start = total_steps * (1 - decay)
+
+    def factor(step: int) -> float:
+        return min(1.0, (step + 1) / warmup, max(0.0, (total_steps - step) / max(1.0, total_steps - start)))
+
+    return LambdaLR(optimizer, factor)
