@@ -7,11 +7,12 @@ import torch
 from tests.conftest import TINY_MODEL, smooth_pictures
 from tests.contracts.configs import load
 from vqvae import tiled
-from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
+from vqvae.autoencoder import normalize, to_pixels, to_vectors
 from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import Chunks, Coded, Kind, Uniform, pack, unpack
 from vqvae.errors import BitstreamError, UsageError
-from vqvae.model_file import build_entropy_model, load_codec, save_model
+from vqvae.model_file import load_codec, save_model
+from vqvae.models.build import build_autoencoder, build_entropy_model
 
 
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
@@ -46,7 +47,7 @@ def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
 
 def test_a_file_of_another_model_is_refused_with_both_fingerprints(tiny_codec: Codec, photo):
     own = tiny_codec.fingerprints.weights.hex()[:6]
-    other = Codec(AutoEncoder.from_config(TINY_MODEL), Uniform(3, 3), Fingerprints(bytes(range(32)), bytes(range(32))))
+    other = Codec(build_autoencoder(TINY_MODEL), Uniform(3, 3), Fingerprints(bytes(range(32)), bytes(range(32))))
     with pytest.raises(BitstreamError, match=f"fingerprint is 000102.*this model's {own}"):
         tiny_codec.decompress(other.compress(photo))
 
@@ -72,7 +73,7 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     context = {**load("entropy", "context"), "dim": 8, "hidden": [16, 8], "steps": 50, "batch": 256}
     config = {**TINY_MODEL, "entropy": context}
     torch.manual_seed(0)
-    autoencoder = AutoEncoder.from_config(config)
+    autoencoder = build_autoencoder(config)
     entropy_model = build_entropy_model(context, autoencoder)
     images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
@@ -129,7 +130,7 @@ def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
 
 def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):
     config = {**TINY_MODEL, "quantizer": {**load("quantizer", "pvq"), "dim": 8}}
-    codec = Codec(AutoEncoder.from_config(config), Uniform(4, 4), Fingerprints(bytes(32), bytes(32)))
+    codec = Codec(build_autoencoder(config), Uniform(4, 4), Fingerprints(bytes(32), bytes(32)))
     with pytest.raises(UsageError, match="ProductVQ cannot be decoded from its first stages alone"):
         codec.compress(photo, progressive=True)
     with pytest.raises(UsageError, match="ProductVQ"):

@@ -13,19 +13,18 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.errors import ModelFileError
 from vqvae.model_file import (
     FORMAT,
     KEY,
-    build_entropy_model,
     load_codec,
     load_quantizer,
     read_model,
     save_model,
     save_quantizer,
 )
+from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.quantizers import MovingAverage, ProductVQ
 
 
@@ -56,6 +55,13 @@ def test_the_fingerprint_changes_with_a_weight_and_with_the_config_but_not_with_
     assert model._replace(about={"anything": 1}).fingerprints == model.fingerprints
     assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprints.whole != model.fingerprints.whole
     assert model._replace(config={**model.config, "more": 1}).fingerprints.whole != model.fingerprints.whole
+
+
+def test_the_fingerprint_is_the_same_for_a_registered_name_and_its_alias(tiny_model):
+    model = read_model(tiny_model)
+    old = {**model.config["encoder"], "_target_": "vqvae.networks.encoder.ConvEncoder"}
+    assert model.config["encoder"]["_target_"] == "conv_encoder"
+    assert model._replace(config={**model.config, "encoder": old}).fingerprints == model.fingerprints
 
 
 @pytest.mark.parametrize(
@@ -110,17 +116,16 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
     """What training measures after `round_to_half` is what the file gives."""
     codec = load_codec(tiny_model)
     torch.manual_seed(0)
-    from vqvae.autoencoder import AutoEncoder
     from vqvae.model_file import round_to_half
 
-    trained = AutoEncoder.from_config(TINY_MODEL)
+    trained = build_autoencoder(TINY_MODEL)
     round_to_half(trained)
     same = Codec(trained, codec.entropy_model, codec.fingerprints)
     assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
 
 
 def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_path):
-    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    autoencoder = build_autoencoder(TINY_MODEL)
     autoencoder.quantizer.use(MovingAverage())
     path = tmp_path / "averaged.safetensors"
     save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {})
@@ -145,8 +150,8 @@ def test_a_flipped_bit_makes_another_model_or_a_model_file_error(tiny_model, pla
 
 
 def test_an_entropy_models_tables_that_none_can_have_are_refused(tiny_model, tmp_path):
-    entropy = {"_target_": "vqvae.coding.histogram.Histogram"}
-    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    entropy = {"_target_": "histogram"}
+    autoencoder = build_autoencoder(TINY_MODEL)
     histogram = build_entropy_model(entropy, autoencoder)
     histogram.frequencies[0, 0] = -5
     save_model(tmp_path / "bad", {**TINY_MODEL, "entropy": entropy}, autoencoder, histogram, {})
@@ -155,9 +160,9 @@ def test_an_entropy_models_tables_that_none_can_have_are_refused(tiny_model, tmp
 
 
 def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(tiny_model, tmp_path):
-    entropy = {"_target_": "vqvae.coding.histogram.Histogram"}
+    entropy = {"_target_": "histogram"}
     plain = read_model(tiny_model)
-    histogram = build_entropy_model(entropy, AutoEncoder.from_config(TINY_MODEL))
+    histogram = build_entropy_model(entropy, build_autoencoder(TINY_MODEL))
     tables = {"entropy.frequencies": histogram.frequencies}
     fitted = plain._replace(config={**plain.config, "entropy": entropy}, tensors={**plain.tensors, **tables})
     assert plain.fingerprints.whole == plain.fingerprints.weights == fitted.fingerprints.weights
@@ -165,7 +170,7 @@ def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(t
 
 
 def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):
-    config = {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 6, "stages": 2, "codebook_bits": 3}
+    config = {"_target_": "product_vq", "dim": 6, "stages": 2, "codebook_bits": 3}
     quantizer = ProductVQ(6, 2, 3)
     quantizer.use(MovingAverage())
     quantizer.fit(torch.randn(100, 6))
@@ -185,9 +190,9 @@ def test_the_quantiser_of_an_image_model_is_loaded_alone(tiny_model):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda h: h["config"].pop("quantizer"), "_target_ is 'None'"),
-        (lambda h: h["config"].update(quantizer=7), "_target_ is 'None'"),
-        (lambda h: h["config"].update(quantizer=h["config"]["encoder"]), "must name a Quantizer"),
+        (lambda h: h["config"].pop("quantizer"), "_target_ is None"),
+        (lambda h: h["config"].update(quantizer=7), "_target_ is None"),
+        (lambda h: h["config"].update(quantizer=h["config"]["encoder"]), "must name a subclass of Quantizer"),
         (lambda h: h["config"]["quantizer"].update(dim=10**12), "do not make a model"),
     ],
 )

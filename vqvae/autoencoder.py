@@ -1,13 +1,11 @@
 """Encoder, quantiser and decoder as one network: what is trained, and what the codec runs."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from vqvae.config import build
 from vqvae.errors import ConfigError
 from vqvae.quantizers import Quantized, Quantizer
 
@@ -35,21 +33,6 @@ class AutoEncoder(nn.Module):
         self.quantizer = quantizer
         self.decoder = decoder
         self.stride = int(encoder.stride)  # type: ignore[arg-type]
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "AutoEncoder":
-        """Builds it from the plain configs under `encoder`, `quantizer` and `decoder`.
-
-        Raises:
-            ConfigError: a config is missing, or names something that is not ours.
-        """
-        for part in ("encoder", "quantizer", "decoder"):
-            if not isinstance(config.get(part), Mapping):
-                raise ConfigError(f"the model's config has no {part!r}")
-        encoder = build(config["encoder"], nn.Module)
-        if not isinstance(getattr(encoder, "stride", None), int):
-            raise ConfigError(f"{type(encoder).__name__} is no encoder: it has no stride")
-        return cls(encoder, build(config["quantizer"], Quantizer), build(config["decoder"], nn.Module))
 
     @property
     def bits_per_pixel(self) -> float:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec, Fingerprints
 from vqvae.coding import EntropyModel
-from vqvae.config import build
 from vqvae.errors import ModelFileError
 from vqvae.files import atomic_path
 from vqvae.images import MAX_PIXELS
+from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.registry import ALIASES, build
 from vqvae.qualities import Qualities
 from vqvae.quantizers import Quantizer
 
@@ -26,14 +27,15 @@ FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
 TABLES = "entropy."  # what the names of coding tables begin with, ...
 QUANTIZER = "autoencoder.quantizer."  # ... and those of codebooks
-UNIFORM = {"_target_": "vqvae.coding.uniform.Uniform"}
+UNIFORM = {"_target_": "uniform"}
+HASHED_PATHS = {name: path for path, name in ALIASES.items()}  # fingerprints are older than registered names
 
 
 class ModelFile(NamedTuple):
     """What a model file holds.
 
     Attributes:
-        config: what `AutoEncoder.from_config` and the entropy model are built from.
+        config: what `build_autoencoder` and `build_entropy_model` build the model from.
         tensors: weights, in half precision, and coding tables.
         about: anything else worth keeping: how it was trained, what it reached. Decoding does not depend on it.
     """
@@ -50,11 +52,18 @@ class ModelFile(NamedTuple):
 
 
 def _digest(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    spelled = {part: _with_hashed_path(value) for part, value in config.items()}
+    digest = hashlib.sha256(json.dumps(spelled, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return digest.digest()
+
+
+def _with_hashed_path(part: Any) -> Any:
+    """The config of a component as fingerprints spell it, so that a name and its alias are the same model."""
+    path = HASHED_PATHS.get(str(part.get("_target_"))) if isinstance(part, Mapping) else None
+    return {**part, "_target_": path} if path else part
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -141,7 +150,7 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
     model = read_model(path)
     with _fitting(path):
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
-            autoencoder = AutoEncoder.from_config(model.config)
+            autoencoder = build_autoencoder(model.config)
             entropy_model = build_entropy_model(model.config.get("entropy") or {}, autoencoder)
             parts = _parts(autoencoder, entropy_model)
         floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
@@ -176,12 +185,6 @@ def _fitting(path: Path) -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
-
-
-def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:
-    """Makes the entropy model for the indices of an autoencoder."""
-    sizes = {"stages": autoencoder.quantizer.stages, "index_bits": autoencoder.quantizer.index_bits}
-    return build({**config, **sizes}, EntropyModel)
 
 
 def _parts(autoencoder: AutoEncoder, entropy_model: EntropyModel) -> nn.ModuleDict:

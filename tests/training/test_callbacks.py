@@ -8,8 +8,9 @@ from pytorch_lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
+from vqvae.autoencoder import normalize, to_vectors
 from vqvae.data.base import ImagesInMemory
+from vqvae.models.build import build_autoencoder
 from vqvae.quantizers import DiVeQ, StraightThrough, count_usage
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodebooks, MaintainCodebooks
@@ -18,7 +19,7 @@ from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodeb
 @pytest.fixture
 def module() -> ImageCompression:
     scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2)
-    return ImageCompression(AutoEncoder.from_config(TINY_MODEL), torch.optim.AdamW, scheduler)
+    return ImageCompression(build_autoencoder(TINY_MODEL), torch.optim.AdamW, scheduler)
 
 
 @pytest.fixture

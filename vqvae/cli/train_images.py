@@ -15,7 +15,8 @@ from vqvae.cli import run
 from vqvae.cli.showcase import show
 from vqvae.coding import EntropyModel
 from vqvae.errors import VqvaeError
-from vqvae.model_file import build_entropy_model, load_codec, read_model, round_to_half, save_model
+from vqvae.model_file import load_codec, read_model, round_to_half, save_model
+from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.pretrained import find_model
 from vqvae.training import ImageCompression
 from vqvae.training.entropy import indices_of, payload_bpp
@@ -30,7 +31,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
         module: makes the LightningModule.
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
-    autoencoder = AutoEncoder.from_config(config)
+    autoencoder = build_autoencoder(config)
     autoencoder.quantizer.use(instantiate(cfg.estimator))
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
     if cfg.weights:

@@ -7,10 +7,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from vqvae.cli import run
-from vqvae.config import build
 from vqvae.data import VectorDataModule, VectorSet
 from vqvae.evaluation.recall import RANKS, recall
 from vqvae.model_file import save_quantizer
+from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
 from vqvae.search import Index
 from vqvae.training import VectorCompression

@@ -1,0 +1,1 @@
+"""Models: their components by name, and their files."""
