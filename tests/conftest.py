@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 from vqvae.codec import Codec
 from vqvae.data import load_cifar10
 from vqvae.data.base import ImagesInMemory
-from vqvae.model_file import load_codec, round_to_half, save_model
 from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.training import RateDistortion
 from vqvae.training.callbacks import InitializeCodebooks, InitializeTransforms
 from vqvae.training.entropy import indices_of

@@ -12,18 +12,18 @@ import torch
 from PIL import Image
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.autoencoder import normalize, to_vectors
 from vqvae.codec import Codec
-from vqvae.coding import Chunks, unpack
-from vqvae.coding.append import append
-from vqvae.coding.block import Entry
-from vqvae.coding.chunks import NOTHING
-from vqvae.coding.container import VERSION, WITH_CHUNKS
-from vqvae.images import Picture
-from vqvae.model_file import load_codec, round_to_half, save_model
+from vqvae.codec.autoencoder import normalize, to_vectors
+from vqvae.formats import Chunks, unpack
+from vqvae.formats.chunks import NOTHING
+from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.writer import append
+from vqvae.formats.vqz import VERSION, WITH_CHUNKS
+from vqvae.media.images import Picture
+from vqvae.media.metadata_chunks import to_chunks
 from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.networks import LappedDecoder, LappedEncoder
-from vqvae.picture import to_chunks
 
 FOLDER = Path(__file__).parent
 CONTEXT = {

@@ -7,8 +7,8 @@ import pytest
 from torch import nn
 
 from tests.contracts.configs import load
-from vqvae import coding, networks, quantizers
-from vqvae.coding import EntropyModel, Histogram
+from vqvae import entropy, networks, quantizers
+from vqvae.entropy import EntropyModel, Histogram
 from vqvae.errors import ConfigError
 from vqvae.models.registry import ALIASES, COMPONENTS, build, registered_name
 from vqvae.networks import ConvEncoder
@@ -26,7 +26,7 @@ UNREGISTERED = [
 ]
 
 
-@pytest.mark.parametrize("package", [coding, networks, quantizers])
+@pytest.mark.parametrize("package", [entropy, networks, quantizers])
 def test_every_concrete_component_of_the_package_is_registered(package):
     classes = {
         f"{one.__module__}.{one.__name__}"

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import ConstantLR
 from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import normalize, to_vectors
+from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.data.base import ImageDataModule, ImagesInMemory
 from vqvae.models.build import build_autoencoder
 from vqvae.quantizers import NSVQ, MovingAverage, StraightThrough

@@ -1,1 +1,1 @@
-"""Models: their components by name, and their files."""
+"""Models: their components by name, their files, and the models that come with the package."""

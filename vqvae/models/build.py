@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from vqvae.autoencoder import AutoEncoder
-from vqvae.coding import EntropyModel
+from vqvae.codec.autoencoder import AutoEncoder
+from vqvae.entropy import EntropyModel
 from vqvae.errors import ConfigError
 from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer

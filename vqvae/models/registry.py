@@ -22,9 +22,9 @@ COMPONENTS = {
     "conv_decoder": "vqvae.networks.decoder.ConvDecoder",
     "lapped_encoder": "vqvae.networks.lapped.LappedEncoder",
     "lapped_decoder": "vqvae.networks.lapped.LappedDecoder",
-    "uniform": "vqvae.coding.uniform.Uniform",
-    "histogram": "vqvae.coding.histogram.Histogram",
-    "context": "vqvae.coding.context.Context",
+    "uniform": "vqvae.entropy.uniform.Uniform",
+    "histogram": "vqvae.entropy.histogram.Histogram",
+    "context": "vqvae.entropy.context.model.Context",
 }
 """Where the class of each registered name is today; imported when it is first built."""
 
