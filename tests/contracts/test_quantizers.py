@@ -5,7 +5,7 @@ import torch
 from hydra.utils import instantiate
 
 from tests.contracts.configs import load, names
-from vqvae.config import build
+from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer, compiled, count_usage, pieces, replace_unused
 
 

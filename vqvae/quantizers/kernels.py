@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vqvae.compiled import compiled, inlined
+from vqvae.backend.numba import compiled, inlined
+from vqvae.backend.threads import in_threads
 from vqvae.quantizers.beam_search import UNUSED
-from vqvae.threads import in_threads
 
 BLOCK = 128
 FEW = 32  # vectors that are not worth a thread of their own

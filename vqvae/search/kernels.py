@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from vqvae.compiled import compiled, inlined
+from vqvae.backend.numba import compiled, inlined
+from vqvae.backend.threads import in_threads
 from vqvae.search.found import Found
-from vqvae.threads import in_threads
 
 FEW = 4  # queries for which rows are too short
 INF = np.float32(np.inf)
