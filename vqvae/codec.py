@@ -16,6 +16,7 @@ from vqvae.cold_start import expect
 from vqvae.errors import BitstreamError, UsageError
 from vqvae.images import MAX_PIXELS
 from vqvae.qualities import Qualities
+from vqvae.quantizers import CodebookQuantizer, PrefixDecodable
 from vqvae.tiled import TiledAutoEncoder
 
 QUALITY = 50.0
@@ -203,7 +204,9 @@ class Codec:
         if self.qualities is None:
             return self.networks.encode(images)
         weight = self.qualities.weight(self.quality if quality is None else quality)
-        codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
+        quantizer = self.autoencoder.quantizer
+        assert isinstance(quantizer, CodebookQuantizer)  # product VQ
+        codebooks = quantizer.codebooks.detach().cpu().numpy()
         stages = len(codebooks)
         bands = [np.empty((len(images), 0, self.networks.grid(*images.shape[1:3])[1], stages), np.int64)]
         for vectors in self.networks.vectors(images):
@@ -276,7 +279,7 @@ class Codec:
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
-        if not quantizer.has_prefixes:
+        if not isinstance(quantizer, PrefixDecodable):
             raise UsageError(
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"

@@ -180,7 +180,7 @@ def _fitting(path: Path) -> Iterator[None]:
 
 def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:
     """Makes the entropy model for the indices of an autoencoder."""
-    sizes = {"stages": autoencoder.quantizer.stages, "index_bits": autoencoder.quantizer.index_bits}
+    sizes = {"stages": autoencoder.quantizer.num_indices, "index_bits": autoencoder.quantizer.index_bits}
     return build({**config, **sizes}, EntropyModel)
 
 
