@@ -8,7 +8,17 @@ from threading import local
 import pytest
 import torch
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, Quantizer, ResidualVQ, beam_search, dispatch, workspace
+from vqvae.quantizers import (
+    VQ,
+    AdditiveVQ,
+    ProductResidualVQ,
+    ProductVQ,
+    Quantizer,
+    ResidualVQ,
+    beam_search,
+    dispatch,
+    workspace,
+)
 
 # Codebooks smaller than a block of the compiled searches, of one block, and of several
 QUANTIZERS = {
@@ -18,6 +28,7 @@ QUANTIZERS = {
     "residual with a beam": lambda bits: ResidualVQ(16, 4, bits, beam=8),
     "additive": lambda bits: AdditiveVQ(16, 4, bits, beam=8),
     "additive with local search": lambda bits: AdditiveVQ(16, 3, bits, beam=4, refinements=2),
+    "product residual": lambda bits: ProductResidualVQ(16, 2, 3, bits, beam=4),
 }
 
 
@@ -63,14 +74,16 @@ def test_without_a_table_of_all_pairs_the_same_is_found(quantizer, monkeypatch):
     assert torch.equal(quantizer.encode(x), expected)
 
 
-def test_without_numba_everything_still_works(monkeypatch):
+def test_without_numba_everything_still_works_and_says_so_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "vqvae.compiled", raising=False)
     monkeypatch.delitem(sys.modules, "vqvae.quantizers.kernels", raising=False)
     monkeypatch.delattr("vqvae.quantizers.kernels", raising=False)
     dispatch._load.cache_clear()
-    assert dispatch.kernels_for(torch.zeros(1)) is None
-    assert ResidualVQ(16, 4, 4, beam=8).encode(torch.randn(10, 16)).shape == (10, 4)
+    with pytest.warns(RuntimeWarning, match=r"Numba cannot be imported.*plain PyTorch") as warned:
+        assert dispatch.kernels_for(torch.zeros(1)) is None
+        assert ResidualVQ(16, 4, 4, beam=8).encode(torch.randn(10, 16)).shape == (10, 4)
+    assert len(warned) == 1
     dispatch._load.cache_clear()
 
 
@@ -104,7 +117,7 @@ def test_on_another_device_no_value_comes_back_to_the_host(quantizer):
     """Tensors on the meta device have no values: whatever asks for one raises."""
     with torch.no_grad():
         indices = quantizer.to("meta").search(torch.empty(100, 16, device="meta"))
-    assert indices.device.type == "meta" and indices.shape == (100, quantizer.stages)
+    assert indices.device.type == "meta" and indices.shape == (100, quantizer.num_indices)
 
 
 def test_a_quantizer_alone_loads_neither_numba_nor_lightning_until_it_searches():

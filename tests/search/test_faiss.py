@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.search.conftest import DIM
-from vqvae.quantizers import AdditiveVQ, ProductResidualVQ, ProductVQ
+from tests.search.conftest import DIM, QUANTIZERS
+from vqvae.quantizers import AdditiveVQ, ProductResidualVQ, ProductVQ, Quantizer
 from vqvae.search import Index
 from vqvae.search.faiss import add_indices, to_faiss
+
+
+@pytest.fixture(params=[name for name in QUANTIZERS if name != "product residual"])
+def quantizer(request: pytest.FixtureRequest) -> Quantizer:
+    """Those that faiss has an index for with the same order of indices."""
+    return QUANTIZERS[request.param]()
 
 
 @pytest.fixture

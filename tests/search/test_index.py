@@ -9,7 +9,7 @@ from vqvae.search import Index, SearchResult, plain
 
 
 def some_indices(quantizer: Quantizer, number: int) -> torch.Tensor:
-    return torch.randint(quantizer.codebook_size, (number, quantizer.stages))
+    return torch.randint(quantizer.codebook_size, (number, quantizer.num_indices))
 
 
 def brute_force(quantizer: Quantizer, indices: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
@@ -122,7 +122,7 @@ def test_small_distances_among_long_vectors_stay_exact():
 def test_codes_take_one_byte_an_index_or_two_and_norms_four_where_values_are_sums(quantizer):
     index = Index(quantizer)
     index.add_indices(some_indices(quantizer, 10))
-    assert index.codes.nbytes == 10 * quantizer.stages * (1 if quantizer.index_bits <= 8 else 2)
+    assert index.codes.nbytes == 10 * quantizer.num_indices * (1 if quantizer.index_bits <= 8 else 2)
     assert (index.norms is None) == isinstance(quantizer, ProductVQ)
     assert index.norms is None or index.norms.nbytes == 40
 

@@ -76,9 +76,9 @@ def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: st
         except RuntimeError:
             raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
     ours, theirs = autoencoder.quantizer, codec.autoencoder.quantizer
-    alike = isinstance(ours, CodebookQuantizer) and isinstance(theirs, CodebookQuantizer)
-    if alike and ours.codebooks.shape == theirs.codebooks.shape:
-        ours.codebooks.data.copy_(theirs.codebooks)
+    codebooks = [part.codebooks for part in (ours, theirs) if isinstance(part, CodebookQuantizer)]
+    if len(codebooks) == 2 and codebooks[0].shape == codebooks[1].shape:
+        codebooks[0].data.copy_(codebooks[1])
     tables = codec.entropy_model.state_dict()
     if {key: table.shape for key, table in tables.items()} == {
         key: table.shape for key, table in entropy_model.state_dict().items()

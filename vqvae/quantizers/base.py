@@ -90,7 +90,7 @@ class Quantizer(nn.Module, ABC):
 
     @torch.no_grad()
     def encode(
-        self, x: Real[Tensor, "..."], costs: Float[Tensor, "m K"] | None = None, stages: int | None = None
+        self, x: Real[Tensor, "..."], costs: Float[Tensor, "M K"] | None = None, stages: int | None = None
     ) -> Int64[Tensor, "*batch m"]:
         """The indices whose decoded vectors are nearest to x, as far as the method's search finds them.
 
@@ -130,7 +130,7 @@ class Quantizer(nn.Module, ABC):
     def forward(
         self,
         x: Real[Tensor, "..."],
-        costs: Float[Tensor, "m K"] | None = None,
+        costs: Float[Tensor, "M K"] | None = None,
         stages: int | None = None,
         mask: Bool[Tensor, "*batch"] | None = None,
     ) -> Quantized:
@@ -179,6 +179,10 @@ class Quantizer(nn.Module, ABC):
         return f"dim={self.dim}, index_sizes={self.index_sizes}{axis}"
 
     def _rows(self, x: Tensor) -> Tensor:
+        if torch.jit.is_tracing():
+            raise UsageError(
+                f"torch.jit.trace would record the indices of {type(self).__name__} as constants: use torch.export"
+            )
         return flatten(x, self.dim, self.channel_dim, type(self).__name__)
 
     def _restore(self, x: Tensor, indices: Tensor) -> Tensor:
@@ -201,10 +205,6 @@ class Quantizer(nn.Module, ABC):
 
     @torch.no_grad()
     def _search(self, rows: Tensor, costs: Tensor | None, stages: int | None) -> Tensor:
-        if torch.jit.is_tracing():
-            raise UsageError(
-                f"torch.jit.trace would record the indices of {type(self).__name__} as constants: use torch.export"
-            )
         rows = rows.float()
         if not torch.compiler.is_compiling() and (rows.device.type == "cpu" or not self.training):
             check_finite(rows)

@@ -60,7 +60,7 @@ class Expansion:
 
     def single(self, x: Float32[Tensor, "n D"]) -> Float32[Tensor, "n M K"]:
         """‖c‖² − 2 x·c, and the costs, in a buffer that is valid until the next call."""
-        buffer = workspace(len(x), len(self.codewords), like=x)
+        buffer = workspace(x.shape[0], len(self.codewords), like=x)
         return torch.addmm(self.norms, x, self.scaled.T, out=buffer).unflatten(1, (self.stages, self.size))
 
     def pair(self, codewords: Int64[Tensor, "*n"], others: slice = slice(None)) -> Float32[Tensor, "*n k"]:
@@ -88,8 +88,8 @@ def search_in_order(terms: Expansion, single: Float32[Tensor, "n M K"], beam: in
     if terms.kernels:
         return BeamResult(*terms.kernels.search(single, terms.pairs(), beam, ordered=True))
     size = terms.size
-    cost = single.new_zeros(len(single), 1)
-    paths = torch.empty(len(single), 1, 0, dtype=torch.int64, device=single.device)
+    cost = single.new_zeros(single.shape[0], 1)
+    paths = torch.empty(single.shape[0], 1, 0, dtype=torch.int64, device=single.device)
     for stage in range(terms.stages):
         candidates = cost.unsqueeze(2) + single[:, None, stage]  # n beam K
         for earlier in range(stage):
@@ -107,9 +107,9 @@ def search_in_any_order(terms: Expansion, single: Float32[Tensor, "n M K"], beam
     if terms.kernels:
         return BeamResult(*terms.kernels.search(single, terms.pairs(), beam, ordered=False))
     size = terms.size
-    cost = single.new_zeros(len(single), 1)
+    cost = single.new_zeros(single.shape[0], 1)
     extra = single.flatten(1).unsqueeze(1)  # n beam MK: cost of adding each codeword to a partial sum
-    paths = torch.full((len(single), 1, terms.stages), UNUSED, device=single.device)
+    paths = torch.full((single.shape[0], 1, terms.stages), UNUSED, device=single.device)
     for step in range(terms.stages):
         taken = (paths != UNUSED).repeat_interleave(size, dim=2)
         candidates = (cost.unsqueeze(2) + extra).masked_fill(taken, torch.inf).flatten(1)

@@ -98,9 +98,9 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
     def _find(self, x: Tensor, number: int, costs: Tensor | None) -> Tensor:
         codebooks = self.codebooks.detach()[:number].float()
         origins = far_origins(codebooks)
-        prepared = self.prepare(codebooks - origins, costs)
         if _may_read(origins) and not origins.any():
-            return search_in_chunks(prepared, x)
+            return search_in_chunks(self.prepare(codebooks, costs), x)
+        prepared = self.prepare(codebooks - origins, costs)
         origin = self._sum(list(origins.unbind()))
         return search_in_chunks(Search(lambda chunk: prepared.find(chunk - origin), prepared.floats), x)
 

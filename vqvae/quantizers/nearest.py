@@ -8,7 +8,7 @@ from vqvae.quantizers.chunking import Search, search_in_chunks
 from vqvae.quantizers.dispatch import kernels_for
 from vqvae.quantizers.workspace import workspace
 
-FAR = 64.0  # squared distance of codewords from zero, in units of their variance, from which float32 loses accuracy
+FAR = 0.99  # length of the mean of codewords over their root mean square length: their mean is 7 times their spread
 
 
 def nearest_search(codebooks: Float32[Tensor, "M K d"], costs: Float32[Tensor, "M K"] | None = None) -> Search:
@@ -26,7 +26,7 @@ def nearest_search(codebooks: Float32[Tensor, "M K d"], costs: Float32[Tensor, "
 
     def find(x: Tensor) -> Tensor:
         pieces = x.unflatten(1, (stages, dim)).permute(1, 2, 0)
-        return argmin(torch.baddbmm(offsets, scaled, pieces, out=workspace(stages, size, len(x), like=x)))
+        return argmin(torch.baddbmm(offsets, scaled, pieces, out=workspace(stages, size, x.shape[0], like=x)))
 
     return Search(find, stages * size)
 
@@ -58,6 +58,5 @@ def far_origins(codebooks: Float32[Tensor, "M K d"]) -> Float32[Tensor, "M 1 d"]
     near zero stay as they are, so that their indices do not change by rounding.
     """
     mean = codebooks.mean(1, keepdim=True)
-    variance = (codebooks - mean).square().sum((1, 2), keepdim=True) / codebooks.shape[1]
-    is_far = mean.square().sum(2, keepdim=True) > FAR * variance
-    return torch.where(is_far, mean, torch.zeros_like(mean))
+    length = torch.linalg.vector_norm(codebooks, dim=(1, 2), keepdim=True) / codebooks.shape[1] ** 0.5
+    return mean * (torch.linalg.vector_norm(mean, dim=2, keepdim=True) > FAR * length)

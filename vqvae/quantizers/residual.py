@@ -63,7 +63,7 @@ def _greedy_search(codebooks: Float32[Tensor, "m K d"], costs: Float32[Tensor, "
     scaled = -2 * codebooks
 
     def find(x: Tensor) -> Tensor:
-        n = len(x)
+        n = x.shape[0]
         distances, codewords, remainder = workspace(n * (size + 2 * dim), like=x).split([n * size, n * dim, n * dim])
         distances, codewords, remainder = distances.view(1, size, n), codewords.view(n, dim), remainder.view(n, dim)
         remainder.copy_(x)

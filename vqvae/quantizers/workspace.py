@@ -25,8 +25,10 @@ def workspace(*shape: int, like: Tensor) -> Float32[Tensor, "..."]:
         shape: the shape of the buffer.
         like: a tensor on the same device.
     """
+    if torch.compiler.is_compiling():
+        return like.new_empty(shape, dtype=torch.float32)
     number = prod(shape)
-    if torch.compiler.is_compiling() or like.device.type != "cpu" or number > workspace_floats(like):
+    if like.device.type != "cpu" or number > workspace_floats(like):
         return like.new_empty(shape, dtype=torch.float32)
     buffer: Tensor | None = getattr(_thread, "buffer", None)
     if buffer is None or len(buffer) < number:
