@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from vqvae.quantizers import ProductResidualVQ, ProductVQ, ResidualVQ, dispatch
+from vqvae.quantizers import (
+    NSVQ,
+    DiVeQ,
+    MovingAverage,
+    ProductResidualVQ,
+    ProductVQ,
+    ResidualVQ,
+    StraightThrough,
+    dispatch,
+)
 
 
 @pytest.fixture(params=["compiled", "plain"])
@@ -117,6 +126,20 @@ def test_fitting_by_costs_lowers_distance_plus_bits(vectors):
     plain.fit(vectors, 10)
     weighed.fit(vectors, 10, lmbda=lmbda)
     assert cost(weighed) < 0.97 * cost(plain)
+
+
+@pytest.mark.parametrize("estimator", [NSVQ, DiVeQ, StraightThrough, MovingAverage])
+def test_training_by_the_first_stages_leaves_the_others_alone(vectors, estimator):
+    quantizer = fitted(ProductResidualVQ(8, pieces=2, stages=3, codebook_bits=4), vectors)
+    quantizer.set_estimator(estimator())
+    before = quantizer.codebooks.detach().clone()
+    quantized = quantizer.train()(vectors + 1, stages=2)
+    assert quantized.indices.shape == (500, 4)
+    if quantizer.codebooks.requires_grad:
+        (quantized.values.square().mean() + quantized.loss).backward()
+        torch.optim.SGD([quantizer.codebooks], lr=1.0).step()
+    moved = (quantizer.codebooks != before).flatten(1).any(1)
+    assert moved.tolist() == [True] * 4 + [False] * 2
 
 
 @pytest.mark.parametrize("argument", ["pieces", "stages", "beam"])

@@ -90,10 +90,11 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
         return self._find(x, number, None)
 
     def search_with_costs(self, x: Float32[Tensor, "n D"], costs: Float32[Tensor, "m K"]) -> Int64[Tensor, "n m"]:
-        if costs.shape[1] != self.codebook_size or len(costs) % self.pieces or len(costs) > self.num_indices:
-            expected = f"{self.num_indices}×{self.codebook_size}, one for each codeword"
-            raise ValueError(f"costs are {len(costs)}×{costs.shape[1]}, but must be {expected}")
-        return self._find(x, len(costs), costs)
+        number, size = costs.shape
+        if size != self.codebook_size or number not in range(self.pieces, self.num_indices + 1, self.pieces):
+            expected = f"{self.num_indices}×{self.codebook_size}: one for each codeword"
+            raise ValueError(f"costs are {number}×{size}, but must be {expected}")
+        return self._find(x, number, costs)
 
     def _find(self, x: Tensor, number: int, costs: Tensor | None) -> Tensor:
         codebooks = self.codebooks.detach()[:number].float()

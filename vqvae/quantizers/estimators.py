@@ -39,7 +39,7 @@ class Estimator(nn.Module, ABC):
     def update(
         self,
         codebooks: Float[Tensor, "M K d"],
-        indices: Int64[Tensor, "n M"],
+        indices: Int64[Tensor, "n m"],
         x: Float[Tensor, "n D"],
         quantized: Float[Tensor, "n D"],
     ) -> None:
@@ -169,7 +169,7 @@ class MovingAverage(StraightThrough):
     def update(
         self,
         codebooks: Float[Tensor, "M K d"],
-        indices: Int64[Tensor, "n M"],
+        indices: Int64[Tensor, "n m"],
         x: Float[Tensor, "n D"],
         quantized: Float[Tensor, "n D"],
     ) -> None:
