@@ -22,12 +22,13 @@ from rich.progress import track
 
 from vqvae.cli.tables import print_table
 from vqvae.codec import Codec
-from vqvae.coding import EntropyModel, Histogram, Uniform, unpack
 from vqvae.data.cifar10 import load_cifar10
-from vqvae.evaluation.quality import mean_squared_error, psnr_of
-from vqvae.images import read_image
-from vqvae.model_file import load_codec
-from vqvae.pretrained import find_model
+from vqvae.entropy import EntropyModel, Histogram, Uniform
+from vqvae.evaluation.fidelity import mean_squared_error, psnr_of
+from vqvae.formats import unpack
+from vqvae.media.images import read_image
+from vqvae.models.file import load_codec
+from vqvae.models.store import find_model
 from vqvae.training.entropy import indices_of
 
 BATCH = 64

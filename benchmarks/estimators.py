@@ -14,7 +14,7 @@ from typing import Any
 from rich.progress import track
 
 from benchmarks.report import RESULTS
-from vqvae.model_file import read_model
+from vqvae.models.file import read_model
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 VARIANTS = {

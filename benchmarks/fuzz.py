@@ -1,10 +1,10 @@
 """Hostile files by the million: python -m benchmarks.fuzz vqz -runs=10000000 [-seed=1]; or vqa, for archives.
 
-atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.coding` and
-`vqvae.picture` they reach. Whatever comes of it must be an image's indices, and what belongs to it, or a
-`BitstreamError`; anything else stops the run and leaves the input in a file. All checksums are zero here, in the files
-and when they are read, since changes would hardly ever get past them: what they keep out is tested by flipping every
-bit of golden files.
+atheris (pip install atheris; Linux, macOS) changes golden files and watches which lines of `vqvae.entropy`,
+`vqvae.formats` and `vqvae.media.metadata_chunks` they reach. Whatever comes of it must be an image's indices, and what
+belongs to it, or a `BitstreamError`; anything else stops the run and leaves the input in a file. All checksums are zero
+here, in the files and when they are read, since changes would hardly ever get past them: what they keep out is tested
+by flipping every bit of golden files.
 """
 
 import sys
@@ -17,13 +17,14 @@ from types import SimpleNamespace
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["vqvae.coding", "vqvae.picture"]):
-    from vqvae.coding import archive, block, container
-    from vqvae.coding.append import append
-    from vqvae.coding.container import FINGERPRINT_BYTES, VERSION, pack, unpack
+with atheris.instrument_imports(include=["vqvae.entropy", "vqvae.formats", "vqvae.media.metadata_chunks"]):
     from vqvae.errors import BitstreamError
-    from vqvae.model_file import load_codec
-    from vqvae.picture import to_picture
+    from vqvae.formats import vqz
+    from vqvae.formats.vqa import block, reader
+    from vqvae.formats.vqa.writer import append
+    from vqvae.formats.vqz import FINGERPRINT_BYTES, VERSION, pack, unpack
+    from vqvae.media.metadata_chunks import to_picture
+    from vqvae.models.file import load_codec
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 MAX_PIXELS = 160  # so that a run is millions of small files rather than a few large ones
@@ -46,7 +47,7 @@ def read_vqa(data: bytes) -> None:
     """Reads all entries of an archive; their payloads are those of `.vqz` files."""
     path = FOLDER / "fuzzed.vqa"
     path.write_bytes(data)
-    entries = list(archive.Archive(path))
+    entries = list(reader.Archive(path))
     assert sum(len(entry.payload) for entry in entries) < len(data)
 
 
@@ -54,8 +55,8 @@ def corpus(target: str, folder: Path) -> None:
     """Golden files, written again without checksums."""
     files = {path: path.read_bytes() for path in GOLDEN.glob("*.vqz")}
     read = {path.name: unpack(data) for path, data in files.items()}
-    entries = list(archive.Archive(GOLDEN / "v1-archive.vqa"))
-    for module in (container, block, archive):
+    entries = list(reader.Archive(GOLDEN / "v1-archive.vqa"))
+    for module in (vqz, block, reader):
         module.zlib = SimpleNamespace(crc32=lambda data, value=0: 0)  # type: ignore[attr-defined]
     if target == "vqz":
         for name, one in read.items():

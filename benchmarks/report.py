@@ -4,7 +4,7 @@
 `python -m benchmarks.report --add REPORT.json --about "machine, date, command"` puts one there; what was measured
 `--against` other codecs becomes `kodak.json`, for `benchmarks.kodak`. The paper's experiments are collected from the
 folders of their sweeps, by `--collect outputs/cifar10` and so on. The others are written by `benchmarks.entropy`,
-`benchmarks.quantizers`, `benchmarks.estimators` and `vqvae.evaluation.complexity`.
+`benchmarks.quantizers`, `benchmarks.estimators` and `benchmarks.complexity`.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.kodak import kodak
 from benchmarks.paper import EXPERIMENTS
 from benchmarks.paper.common import PUBLISHED, Section, collect, method_of, published_psnr
-from vqvae.model_file import ModelFile, read_model
-from vqvae.pretrained import find_model
+from vqvae.models.file import ModelFile, read_model
+from vqvae.models.store import find_model
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = RESULTS / "models"
@@ -89,7 +89,7 @@ COMPLEXITY = """
 
 log10 of WMOPS for one vector a second (D = 64, M = 4, beam 16): as published, where residual and product VQ are one
 stage short, and corrected; and the microseconds that a vector takes with our searches, 4,096 at a time. Measured by
-`python -m vqvae.evaluation.complexity`.
+`python -m benchmarks.complexity`.
 """
 
 
@@ -209,7 +209,7 @@ def estimators() -> str:
 
 
 def complexity() -> str:
-    """What vqvae.evaluation.complexity counted and measured."""
+    """What benchmarks.complexity counted and measured."""
     result = json.loads((RESULTS / "complexity.json").read_text())
     rows = [
         {

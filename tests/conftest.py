@@ -13,11 +13,11 @@ from PIL import Image
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
-from vqvae.autoencoder import AutoEncoder
 from vqvae.codec import Codec
 from vqvae.data import load_cifar10
 from vqvae.data.base import ImagesInMemory
-from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.training import RateDistortion
 from vqvae.training.callbacks import InitializeCodebooks, InitializeTransforms
 from vqvae.training.entropy import indices_of
@@ -30,42 +30,42 @@ DATA = Path(os.environ.get("VQVAE_DATA", REPOSITORY / "data"))
 
 TINY_MODEL = {
     "encoder": {
-        "_target_": "vqvae.networks.encoder.ConvEncoder",
+        "_target_": "conv_encoder",
         "dim": 8,
         "channels": [8, 12],
         "hidden": [8, 8],
         "blocks": [1, 1],
     },
     "quantizer": {
-        "_target_": "vqvae.quantizers.residual.ResidualVQ",
+        "_target_": "residual_vq",
         "dim": 8,
         "stages": 3,
         "codebook_bits": 3,
         "beam": 4,
     },
     "decoder": {
-        "_target_": "vqvae.networks.decoder.ConvDecoder",
+        "_target_": "conv_decoder",
         "dim": 8,
         "channels": [8, 12],
         "hidden": [8, 8],
         "blocks": [1, 1],
     },
-    "entropy": {"_target_": "vqvae.coding.uniform.Uniform"},
+    "entropy": {"_target_": "uniform"},
 }
 
 
 MANY_RATES = {
     "encoder": {
-        "_target_": "vqvae.networks.lapped.LappedEncoder",
+        "_target_": "lapped_encoder",
         "dim": 12,
         "channels": [8, 8],
         "hidden": [8, 8],
         "blocks": [0, 1],
         "patch": 4,
     },
-    "quantizer": {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 12, "stages": 4, "codebook_bits": 5},
+    "quantizer": {"_target_": "product_vq", "dim": 12, "stages": 4, "codebook_bits": 5},
     "decoder": {
-        "_target_": "vqvae.networks.lapped.LappedDecoder",
+        "_target_": "lapped_decoder",
         "dim": 12,
         "channels": [8, 8],
         "hidden": [8, 8],
@@ -73,7 +73,7 @@ MANY_RATES = {
         "patch": 4,
     },
     "entropy": {
-        "_target_": "vqvae.coding.context.Context",
+        "_target_": "context",
         "dim": 12,
         "hidden": [32, 16],
         "steps": 300,
@@ -117,7 +117,7 @@ def cifar10_test(data_root: Path) -> torch.Tensor:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file with untrained weights."""
     torch.manual_seed(0)
-    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    autoencoder = build_autoencoder(TINY_MODEL)
     round_to_half(autoencoder)
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {"steps": 0})
@@ -128,7 +128,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def many_rates_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a small model with many rates, trained for some steps on smooth pictures."""
     torch.manual_seed(0)
-    autoencoder = AutoEncoder.from_config(MANY_RATES)
+    autoencoder = build_autoencoder(MANY_RATES)
     scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-3)
     optimizer = partial(torch.optim.Adam, lr=1e-3)
     module = RateDistortion(autoencoder, optimizer, scheduler, finest=100.0, coarsest=20000.0, levels=4, memory=0.9)

@@ -29,7 +29,7 @@ def test_imports_run_downwards_only():
     [
         "import vqvae",
         "import vqvae.quantizers",
-        "import vqvae.model_file, vqvae.pretrained",
+        "import vqvae.models.file, vqvae.models.store",
         "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.compress import app; app(standalone_mode=False)",
     ],
 )

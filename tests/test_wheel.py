@@ -53,7 +53,7 @@ def test_a_wheel_encodes_decodes_and_trains_in_another_folder(installed, tmp_pat
     where = run(installed, tmp_path, "import vqvae; print(vqvae.__file__)")
     assert str(installed) in where
 
-    train = "from vqvae.cli.train import main; main()"
+    train = "from vqvae.cli.train.main import main; main()"
     said = run(installed, tmp_path, train, *TINY, "data=sample", "hydra.run.dir=out")
     assert "PSNR" in said
     own = str(tmp_path / "out" / "model.safetensors")

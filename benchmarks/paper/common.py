@@ -11,9 +11,11 @@ matplotlib.use("agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
+from vqvae.models.registry import registered_name
+
 PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
-NAMES = {"ResidualVQ": "RVQ", "AdditiveVQ": "AVQ", "ProductVQ": "PVQ"}
+NAMES = {"residual_vq": "RVQ", "additive_vq": "AVQ", "product_vq": "PVQ"}
 COLOURS = {"AVQ": "C0", "RVQ": "C1", "PVQ": "C2"}
 
 Rows = list[dict[str, Any]]
@@ -23,7 +25,7 @@ Section = tuple[str, Rows, str]
 
 def method_of(quantizer: Mapping[str, Any]) -> tuple[str, int]:
     """What the paper calls the quantiser of a config, and the bits that it takes for a vector."""
-    return NAMES[quantizer["_target_"].rsplit(".", 1)[1]], quantizer["stages"] * quantizer["codebook_bits"]
+    return NAMES[registered_name(quantizer["_target_"])], quantizer["stages"] * quantizer["codebook_bits"]
 
 
 def published_psnr(method: str, bits: int) -> float:

@@ -6,8 +6,8 @@ from statistics import mean
 
 from matplotlib import pyplot
 
+from benchmarks.complexity import METHODS
 from benchmarks.paper.common import PUBLISHED, Rows, Section, draw, how, published_psnr, save
-from vqvae.evaluation.complexity import METHODS
 
 CIFAR10 = """
 # The paper's images: CIFAR10

@@ -14,11 +14,11 @@ from vqvae.errors import VqvaeError
 @pytest.fixture
 def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs a command with the tiny model as the only shipped one."""
-    from vqvae import pretrained
+    from vqvae.models import store
 
-    monkeypatch.setattr(pretrained, "FOLDER", tiny_model.parent)
-    monkeypatch.setattr(pretrained, "SMALL_IMAGES", "tiny")
-    monkeypatch.setattr(pretrained, "PHOTOGRAPHS", "tiny")
+    monkeypatch.setattr(store, "FOLDER", tiny_model.parent)
+    monkeypatch.setattr(store, "SMALL_IMAGES", "tiny")
+    monkeypatch.setattr(store, "PHOTOGRAPHS", "tiny")
 
     def run(*arguments: object, code: int = 0) -> Result:
         result = CliRunner().invoke(compress.app, [str(argument) for argument in arguments])

@@ -14,10 +14,10 @@ from PIL import Image
 from tests.cli.conftest import errors, files
 from tests.conftest import REPOSITORY
 from tests.profiles import DISPLAY_P3
-from vqvae.coding.append import append
-from vqvae.coding.archive import Archive
-from vqvae.coding.block import Entry
-from vqvae.images import read_image
+from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.reader import Archive
+from vqvae.formats.vqa.writer import append
+from vqvae.media.images import read_image
 
 
 @pytest.fixture

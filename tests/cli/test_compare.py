@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from vqvae.cli.compare import WHITE, error_map
-from vqvae.images import read_image
+from vqvae.media.images import read_image
 
 needs_a_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="there is no chromium with its driver"

@@ -12,8 +12,8 @@ from tests.cli.conftest import errors, files
 from tests.profiles import DISPLAY_P3
 from vqvae.cli import compress
 from vqvae.evaluation import psnr
-from vqvae.images import read_image
-from vqvae.model_file import load_codec
+from vqvae.media.images import read_image
+from vqvae.models.file import load_codec
 
 
 def test_a_photo_goes_to_a_file_beside_it_and_comes_back_as_the_models_reconstruction(vqvae, photo_file, tiny_codec):
@@ -162,9 +162,9 @@ def test_damaged_files_say_which_kind_and_leave_nothing_behind(vqvae, photo_file
 
 def test_a_file_of_an_unknown_model_says_what_is_missing(vqvae, photo_file, tiny_model, tmp_path, monkeypatch):
     vqvae("encode", photo_file)
-    from vqvae import pretrained
+    from vqvae.models import store
 
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "nothing")
+    monkeypatch.setattr(store, "FOLDER", tmp_path / "nothing")
     compressed = photo_file.with_suffix(".vqz")
     assert "--model" in vqvae("decode", compressed, "-o", tmp_path / "x.png", code=1).output
     vqvae("decode", compressed, "-o", tmp_path / "x.png", "--model", tiny_model)

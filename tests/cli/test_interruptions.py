@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from vqvae.model_file import load_codec
+from vqvae.models.file import load_codec
 
 
 @pytest.fixture

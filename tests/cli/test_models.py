@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vqvae import pretrained
-from vqvae.coding.archive import Archive
 from vqvae.errors import UsageError
-from vqvae.pretrained import default_model
+from vqvae.formats.vqa.reader import Archive
+from vqvae.models import store
+from vqvae.models.store import default_model
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def shipped(vqvae, tiny_model: Path, many_rates_model: Path, tmp_path: Path, mon
     folder.mkdir()
     for name, path in {"small": tiny_model, "photo": many_rates_model}.items():
         shutil.copy(path, folder / f"{name}.safetensors")
-    monkeypatch.setattr(pretrained, "FOLDER", folder)
-    monkeypatch.setattr(pretrained, "SMALL_IMAGES", "small")
-    monkeypatch.setattr(pretrained, "PHOTOGRAPHS", "photo")
+    monkeypatch.setattr(store, "FOLDER", folder)
+    monkeypatch.setattr(store, "SMALL_IMAGES", "small")
+    monkeypatch.setattr(store, "PHOTOGRAPHS", "photo")
     return vqvae
 
 

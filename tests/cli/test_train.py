@@ -16,8 +16,8 @@ from PIL import Image
 from tests.conftest import REPOSITORY
 from tests.contracts.configs import names
 from vqvae.data import Autoregressive
-from vqvae.images import read_image
-from vqvae.model_file import load_codec, load_quantizer, read_model
+from vqvae.media.images import read_image
+from vqvae.models.file import load_codec, load_quantizer, read_model
 
 TINY = [
     "network=small",

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.configs import load, names
-from vqvae.coding import EntropyModel
-from vqvae.coding.coder import PRECISION
-from vqvae.config import build
+from vqvae.entropy import EntropyModel
+from vqvae.entropy.range_coder import PRECISION
 from vqvae.errors import BitstreamError
+from vqvae.models.registry import build
 
 MODELS = names("entropy")
 STAGES, BITS = 3, 4

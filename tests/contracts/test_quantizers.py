@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 
 from tests.contracts.configs import load, names
-from vqvae.config import build
+from vqvae.models.registry import build
 from vqvae.quantizers import PrefixDecodable, Quantizer, count_usage, dispatch, replace_unused, workspace
 
 

@@ -6,10 +6,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from vqvae.codec import Codec
-from vqvae.coding.append import append
-from vqvae.coding.block import Entry
 from vqvae.data.archive import ArchivedImages, ArchivedIndices
 from vqvae.errors import BitstreamError
+from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.writer import append
 
 
 @pytest.fixture

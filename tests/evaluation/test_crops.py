@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vqvae.evaluation.coders import PILLOW_CODERS, ModelCoder
 from vqvae.evaluation.crops import CAPTION, CROP, GAP, SIDE, draw_crops, nearest_quality, panels, richest_crop
+from vqvae.evaluation.reference_codecs import PILLOW_CODERS, ModelCoder
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vqvae.autoencoder import AutoEncoder
+from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.evaluation.macs import count_macs, macs_per_pixel
 from vqvae.networks import ConvDecoder, ConvEncoder
 from vqvae.quantizers import VQ

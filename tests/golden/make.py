@@ -12,22 +12,23 @@ import torch
 from PIL import Image
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
 from vqvae.codec import Codec
-from vqvae.coding import Chunks, unpack
-from vqvae.coding.append import append
-from vqvae.coding.block import Entry
-from vqvae.coding.chunks import NOTHING
-from vqvae.coding.container import VERSION, WITH_CHUNKS
-from vqvae.images import Picture
-from vqvae.model_file import build_entropy_model, load_codec, round_to_half, save_model
+from vqvae.codec.autoencoder import normalize, to_vectors
+from vqvae.formats import Chunks, unpack
+from vqvae.formats.chunks import NOTHING
+from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.writer import append
+from vqvae.formats.vqz import VERSION, WITH_CHUNKS
+from vqvae.media.images import Picture
+from vqvae.media.metadata_chunks import to_chunks
+from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.networks import LappedDecoder, LappedEncoder
-from vqvae.picture import to_chunks
 from vqvae.quantizers import PrefixDecodable
 
 FOLDER = Path(__file__).parent
 CONTEXT = {
-    "_target_": "vqvae.coding.context.Context",
+    "_target_": "context",
     "dim": 8,
     "hidden": [16, 8],
     "steps": 300,
@@ -35,11 +36,11 @@ CONTEXT = {
     "learning_rate": 0.01,
 }
 BESIDES = ("profile", "exif", "xmp")
-HISTOGRAM = {"_target_": "vqvae.coding.histogram.Histogram"}
-RVQ = {"_target_": "vqvae.quantizers.residual.ResidualVQ", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
-AVQ = {"_target_": "vqvae.quantizers.additive.AdditiveVQ", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4}
-VQ = {"_target_": "vqvae.quantizers.vq.VQ", "dim": 8, "codebook_bits": 7}
-PVQ = {"_target_": "vqvae.quantizers.product.ProductVQ", "dim": 8, "stages": 2, "codebook_bits": 5}
+HISTOGRAM = {"_target_": "histogram"}
+RVQ = {"_target_": "residual_vq", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
+AVQ = {"_target_": "additive_vq", "dim": 8, "stages": 3, "codebook_bits": 4, "beam": 4}
+VQ = {"_target_": "vq", "dim": 8, "codebook_bits": 7}
+PVQ = {"_target_": "product_vq", "dim": 8, "stages": 2, "codebook_bits": 5}
 CONFIGS = {
     "vq": {**TINY_MODEL, "quantizer": VQ, "entropy": CONTEXT},
     "rvq": {**TINY_MODEL, "quantizer": RVQ, "entropy": CONTEXT},
@@ -93,7 +94,7 @@ def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
 
 def make_codec(config: dict[str, Any], path: Path) -> Codec:
     torch.manual_seed(0)
-    autoencoder = AutoEncoder.from_config(config)
+    autoencoder = build_autoencoder(config)
     if isinstance(autoencoder.encoder, LappedEncoder) and isinstance(autoencoder.decoder, LappedDecoder):
         basis = torch.linalg.qr(torch.randn(3 * 8 * 8, 12))[0].T.reshape(12, 3, 8, 8)
         for network in (autoencoder.encoder, autoencoder.decoder):

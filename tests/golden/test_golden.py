@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from vqvae.backend.cold_start import cold_start, is_cold
 from vqvae.codec import Codec
-from vqvae.coding import Coded, unpack
-from vqvae.coding.archive import Archive
-from vqvae.cold_start import cold_start, is_cold
 from vqvae.errors import BitstreamError
-from vqvae.images import read_image
-from vqvae.model_file import load_codec
-from vqvae.picture import to_picture
+from vqvae.formats import Coded, unpack
+from vqvae.formats.vqa.reader import Archive
+from vqvae.media.images import read_image
+from vqvae.media.metadata_chunks import to_picture
+from vqvae.models.file import load_codec
 
 FOLDER = Path(__file__).parent
 FILES = sorted(path.stem for path in FOLDER.glob("*.vqz"))

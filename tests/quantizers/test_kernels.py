@@ -76,7 +76,7 @@ def test_without_a_table_of_all_pairs_the_same_is_found(quantizer, monkeypatch):
 
 def test_without_numba_everything_still_works_and_says_so_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "vqvae.compiled", raising=False)
+    monkeypatch.delitem(sys.modules, "vqvae.backend.numba", raising=False)
     monkeypatch.delitem(sys.modules, "vqvae.quantizers.kernels", raising=False)
     monkeypatch.delattr("vqvae.quantizers.kernels", raising=False)
     dispatch._load.cache_clear()

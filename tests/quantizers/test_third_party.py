@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from vqvae.autoencoder import AutoEncoder
-from vqvae.codec import Codec, Fingerprints
-from vqvae.coding.uniform import Uniform
+from vqvae.codec import Codec
+from vqvae.codec.autoencoder import AutoEncoder
+from vqvae.codec.image import Fingerprints
+from vqvae.entropy import Uniform
 from vqvae.networks.decoder import ConvDecoder
 from vqvae.networks.encoder import ConvEncoder
 from vqvae.quantizers import (

@@ -17,8 +17,9 @@ from torch.optim.lr_scheduler import ConstantLR
 from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
+from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.data.base import ImageDataModule, ImagesInMemory
+from vqvae.models.build import build_autoencoder
 from vqvae.quantizers import NSVQ, MovingAverage, StraightThrough
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import InitializeCodebooks, MaintainCodebooks
@@ -85,7 +86,7 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path, checkp
     seed_everything(0, verbose=False)
     smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 5, 5), size=(16, 16), mode="bilinear")
     images = ImagesInMemory((255 * smooth).to(torch.uint8))
-    autoencoder = AutoEncoder.from_config(TINY_MODEL)
+    autoencoder = build_autoencoder(TINY_MODEL)
     with torch.no_grad():
         autoencoder.quantizer.fit(to_vectors(autoencoder.encoder(normalize(images.images))))
     autoencoder.quantizer.set_estimator(ESTIMATORS[estimator]())

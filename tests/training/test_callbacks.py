@@ -8,8 +8,9 @@ from pytorch_lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from tests.conftest import TINY_MODEL
-from vqvae.autoencoder import AutoEncoder, normalize, to_vectors
+from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.data.base import ImagesInMemory
+from vqvae.models.build import build_autoencoder
 from vqvae.quantizers import DiVeQ, StraightThrough, count_usage
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodebooks, MaintainCodebooks
@@ -18,7 +19,7 @@ from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodeb
 @pytest.fixture
 def module() -> ImageCompression:
     scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2)
-    return ImageCompression(AutoEncoder.from_config(TINY_MODEL), torch.optim.AdamW, scheduler)
+    return ImageCompression(build_autoencoder(TINY_MODEL), torch.optim.AdamW, scheduler)
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_validation_measures_the_psnr_of_all_images_together(module, images):
         DataLoader(ImagesInMemory(images), 24, collate_fn=lambda batch: batch),  # type: ignore[arg-type]
         verbose=False,
     )
-    from vqvae.autoencoder import to_pixels
+    from vqvae.codec.autoencoder import to_pixels
 
     with torch.no_grad():
         decoded = to_pixels(module.autoencoder.eval()(normalize(images)).images)

@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from tests.conftest import TINY_MODEL
 from tests.training.kill import Killed, Raise
-from vqvae.autoencoder import AutoEncoder
 from vqvae.data.base import ImageDataModule
 from vqvae.data.crops import FixedCrops, RandomCrops
+from vqvae.models.build import build_autoencoder
 from vqvae.quantizers import NSVQ, DiVeQ, MovingAverage
 from vqvae.training import AtomicCheckpoints, ImageCompression
 from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodebooks, MaintainCodebooks
@@ -46,7 +46,7 @@ def train(
     """Trains from the folder's checkpoint, if there is one; returns the weights."""
     seed_everything(7, verbose=False)
     module = ImageCompression(
-        AutoEncoder.from_config(TINY_MODEL),
+        build_autoencoder(TINY_MODEL),
         torch.optim.AdamW,
         partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2),
     )

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from vqvae.cli.jobs import Job, Steps, attempt_ahead, attempt_each, locate, messages, run
+from vqvae.bulk.batching import decoding, encoding
+from vqvae.bulk.pipeline import Steps
+from vqvae.bulk.plan import Job, locate
 from vqvae.cli.models import Models
-from vqvae.cli.together import decoding, encoding
+from vqvae.cli.progress import attempt_ahead, attempt_each, messages, run
 from vqvae.codec import Codec
-from vqvae.coding import Coded
-from vqvae.coding.append import append
-from vqvae.coding.archive import HEADER_BYTES, Archive, read_header
-from vqvae.coding.block import Entry
 from vqvae.errors import UsageError, VqvaeError, errors_of
-from vqvae.images import READABLE, check_writable_format, read_image, write_image
+from vqvae.formats import Coded
+from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.reader import HEADER_BYTES, Archive, read_header
+from vqvae.formats.vqa.writer import append
+from vqvae.media.images import READABLE, check_writable_format, read_image, write_image
 
 
 def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool, workers: int) -> bool:

@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from vqvae.cli.jobs import attempt_each, find_files
+from vqvae.bulk.plan import find_files
 from vqvae.cli.models import Models
+from vqvae.cli.progress import attempt_each
 from vqvae.errors import UsageError
 from vqvae.evaluation import psnr
-from vqvae.files import atomic_path
-from vqvae.images import READABLE, read_image
+from vqvae.media.atomic import atomic_path
+from vqvae.media.images import READABLE, read_image
 
 WHITE = 32  # levels of 255: an error of so many is white in the map
 

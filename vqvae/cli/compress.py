@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vqvae.cold_start import cold_start
+from vqvae.backend.cold_start import cold_start
 from vqvae.errors import UsageError, VqvaeError, errors_of
 
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
@@ -77,13 +77,15 @@ def encode(
 
     An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
     """
-    from vqvae.cli.jobs import Job, Steps, plan, run
+    from vqvae.bulk.batching import encoding
+    from vqvae.bulk.pipeline import Steps
+    from vqvae.bulk.plan import Job, plan
     from vqvae.cli.models import Models
-    from vqvae.cli.together import encoding
-    from vqvae.coding import Chunks
-    from vqvae.files import atomic_path
-    from vqvae.images import READABLE, Picture, read_picture
-    from vqvae.picture import to_chunks
+    from vqvae.cli.progress import run
+    from vqvae.formats import Chunks
+    from vqvae.media.atomic import atomic_path
+    from vqvae.media.images import READABLE, Picture, read_picture
+    from vqvae.media.metadata_chunks import to_chunks
 
     if archive and (output or force or progressive or metadata or bpp is not None):
         left_out = "-o, --force, --progressive, --metadata and --bpp"
@@ -141,13 +143,15 @@ def decode(
     An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
     Files made with a shipped model need no --model.
     """
-    from vqvae.cli.jobs import Job, Steps, plan, run
+    from vqvae.bulk.batching import decoding
+    from vqvae.bulk.pipeline import Steps
+    from vqvae.bulk.plan import Job, plan
     from vqvae.cli.models import Models
-    from vqvae.cli.together import decoding
-    from vqvae.coding import unpack
-    from vqvae.coding.archive import Archive, is_archive
-    from vqvae.images import check_writable_format, write_picture
-    from vqvae.picture import to_picture
+    from vqvae.cli.progress import run
+    from vqvae.formats import unpack
+    from vqvae.formats.vqa.reader import Archive, is_archive
+    from vqvae.media.images import check_writable_format, write_picture
+    from vqvae.media.metadata_chunks import to_picture
 
     suffix = f".{format.lstrip('.')}"
     models = Models(model, device, max_pixels)
@@ -209,7 +213,7 @@ def evaluate(
     from vqvae.cli.models import Models
 
     if against is not None:
-        from vqvae.cli.against import compare_path
+        from vqvae.cli.compare_codecs import compare_path
 
         if quality is not None:
             raise UsageError("--against measures all qualities: leave out --quality")
@@ -244,7 +248,7 @@ def info(
 ) -> None:
     """Say what a file holds, list the images of an archive, and check that it is whole."""
     from vqvae.cli.inspect import describe_archive, describe_file, print_facts
-    from vqvae.coding.archive import Archive, is_archive
+    from vqvae.formats.vqa.reader import Archive, is_archive
 
     archive = Archive(file) if is_archive(file) else None
     facts = describe_file(file) if archive is None else describe_archive(archive)

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.cli.jobs import attempt_each, find_files
+from vqvae.bulk.plan import find_files
 from vqvae.cli.models import Models
+from vqvae.cli.progress import attempt_each
 from vqvae.cli.tables import number, print_table
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
-from vqvae.files import atomic_path
-from vqvae.images import READABLE, read_image
+from vqvae.media.atomic import atomic_path
+from vqvae.media.images import READABLE, read_image
 
 MOST_ROWS = 50  # images listed one by one on the screen; the JSON file has all of them
 

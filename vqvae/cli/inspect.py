@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from vqvae.cli.tables import print_table
-from vqvae.coding import Context, Histogram, Uniform, unpack
-from vqvae.coding.archive import VERSION as ARCHIVE_VERSION
-from vqvae.coding.archive import Archive
-from vqvae.coding.container import FINGERPRINT_BYTES
+from vqvae.entropy import Context, Histogram, Uniform
 from vqvae.errors import ModelFileError, errors_of
-from vqvae.model_file import load_codec, read_model
-from vqvae.pretrained import find_model_of, shipped_models
+from vqvae.formats import unpack
+from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
+from vqvae.formats.vqa.reader import Archive
+from vqvae.formats.vqz import FINGERPRINT_BYTES
+from vqvae.models.file import load_codec, read_model
+from vqvae.models.store import find_model_of, shipped_models
 
 ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 

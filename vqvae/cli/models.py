@@ -10,9 +10,9 @@ import torch
 
 from vqvae.codec import Codec
 from vqvae.errors import VqvaeError
-from vqvae.images import MAX_PIXELS
-from vqvae.model_file import load_codec
-from vqvae.pretrained import default_model, find_model, find_model_of
+from vqvae.media.images import MAX_PIXELS
+from vqvae.models.file import load_codec
+from vqvae.models.store import default_model, find_model, find_model_of
 
 
 class Models:

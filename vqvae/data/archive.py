@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vqvae.codec import Codec
-from vqvae.coding import Coded
-from vqvae.coding.archive import Archive
+from vqvae.formats import Coded
+from vqvae.formats.vqa.reader import Archive
 
 
 class Archived(Dataset, ABC):

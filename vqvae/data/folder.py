@@ -11,7 +11,7 @@ from torch import Tensor
 from vqvae.data.base import ImageDataModule
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.errors import DataError
-from vqvae.images import READABLE, read_image
+from vqvae.media.images import READABLE, read_image
 
 
 class ImageFolder(ImageDataModule):

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from vqvae.evaluation.coders import Coder, PillowCoder
-from vqvae.evaluation.quality import psnr
+from vqvae.evaluation.fidelity import psnr
+from vqvae.evaluation.reference_codecs import Coder, PillowCoder
 
 CROP = 192  # pixels of the image
 SIDE = 2 * CROP  # pixels of the picture

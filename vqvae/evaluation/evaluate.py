@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.codec import Codec
-from vqvae.coding import unpack
+from vqvae.evaluation.fidelity import psnr_of
 from vqvae.evaluation.measure import Measured, average, finite, round_trip
-from vqvae.evaluation.quality import psnr_of
+from vqvae.formats import unpack
 
 
 @dataclass(frozen=True)

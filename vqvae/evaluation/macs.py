@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vqvae.autoencoder import AutoEncoder
+from vqvae.codec.autoencoder import AutoEncoder
 
 
 class Macs(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.evaluation.quality import mean_squared_error, psnr_of, ssim
+from vqvae.evaluation.fidelity import mean_squared_error, psnr_of, ssim
 
 
 @dataclass(frozen=True)

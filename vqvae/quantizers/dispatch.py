@@ -7,7 +7,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from vqvae.cold_start import is_cold
+from vqvae.backend.cold_start import is_cold
 
 
 def kernels_for(x: Tensor) -> ModuleType | None:

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from vqvae.compiled import compiled, inlined
-from vqvae.threads import in_threads
+from vqvae.backend.numba import compiled, inlined
+from vqvae.backend.threads import in_threads
 
 BLOCK = 128
 MIN_VECTORS_PER_THREAD = 32

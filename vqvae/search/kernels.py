@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from vqvae.compiled import compiled, inlined
+from vqvae.backend.numba import compiled, inlined
+from vqvae.backend.threads import in_threads
 from vqvae.search.result import SearchResult
-from vqvae.threads import in_threads
 
 MAX_SCALAR_QUERIES = 4  # for which rows are too short for vector instructions
 INF = np.float32(np.inf)

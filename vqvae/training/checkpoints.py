@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from vqvae.files import atomic_path
+from vqvae.media.atomic import atomic_path
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64, Integer, UInt8
 from torch import Tensor
 
-from vqvae.coding import EntropyModel
+from vqvae.entropy import EntropyModel
 
 
 def indices_of(

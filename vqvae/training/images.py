@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
-from vqvae.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.quantizers import Quantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
 

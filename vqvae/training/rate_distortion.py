@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.image import PeakSignalNoiseRatio
 
-from vqvae.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.images import ImageCompression
-from vqvae.training.rates import Rates
+from vqvae.training.rate_model import Rates
 
 PATIENCE = 0.95
 """The share of a level's mean distortion that stays at each batch."""

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 
-from vqvae.autoencoder import normalize, to_vectors
+from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.networks import LappedDecoder, LappedEncoder
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import QuantizerTraining

@@ -1,0 +1,213 @@
+"""Images through the codec."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import TINY_MODEL, smooth_pictures
+from tests.contracts.configs import load
+from vqvae.codec import Codec, Fingerprints, tiling
+from vqvae.codec.autoencoder import normalize, to_pixels, to_vectors
+from vqvae.entropy import Uniform
+from vqvae.errors import BitstreamError, UsageError
+from vqvae.formats import Chunks, Coded, Kind, pack, unpack
+from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, save_model
+
+
+@pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
+@pytest.mark.parametrize("width", [1, 2, 8, 33])
+def test_decoding_an_encoded_image_is_the_models_own_reconstruction(tiny_codec: Codec, height, width):
+    image = np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8)
+    decoded = tiny_codec.decompress(tiny_codec.compress(image))
+    assert decoded.shape == image.shape and decoded.dtype == np.uint8
+    assert np.array_equal(decoded, tiny_codec.reconstruct(image))
+
+
+def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: Codec, data_root, cifar10_test):
+    from vqvae.media.images import read_image
+
+    kodak = read_image(data_root / "kodak" / "kodim05.png")[:101, :203]
+    for image in [kodak, *cifar10_test[:20].permute(0, 2, 3, 1).numpy()]:
+        assert np.array_equal(tiny_codec.decompress(tiny_codec.compress(image)), tiny_codec.reconstruct(image))
+
+
+def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: Codec):
+    data = tiny_codec.compress(np.zeros((33, 30, 3), np.uint8))
+    vectors = 9 * 8
+    assert unpack(data).coded.payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
+    assert len(data) - unpack(data).coded.payload_bytes == 12
+
+
+def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
+    view = photo[::-1, ::2]
+    view.flags.writeable = False
+    assert tiny_codec.decompress(tiny_codec.compress(view)).shape == view.shape
+
+
+def test_a_file_of_another_model_is_refused_with_both_fingerprints(tiny_codec: Codec, photo):
+    own = tiny_codec.fingerprints.weights.hex()[:6]
+    other = Codec(build_autoencoder(TINY_MODEL), Uniform(3, 3), Fingerprints(bytes(range(32)), bytes(range(32))))
+    with pytest.raises(BitstreamError, match=f"fingerprint is 000102.*this model's {own}"):
+        tiny_codec.decompress(other.compress(photo))
+
+
+def test_a_file_of_another_entropy_model_is_refused(tiny_codec: Codec, photo):
+    container = unpack(tiny_codec.compress(photo))._replace(coded=Coded(7, (b"",)))
+    with pytest.raises(BitstreamError, match="entropy model 7"):
+        tiny_codec.decompress(pack(container))
+
+
+def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_taken(tiny_codec: Codec, photo):
+    huge = unpack(tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
+    with pytest.raises(BitstreamError, match="more than the limit of 178956970: raise it with --max-pixels"):
+        tiny_codec.decompress(pack(huge))
+    tiny_codec.max_pixels = 2**60
+    with pytest.raises(BitstreamError, match="damaged"):
+        tiny_codec.decompress(pack(huge))
+
+
+@pytest.fixture(scope="module")
+def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A tiny codec whose context model was fitted to noise."""
+    context = {**load("entropy", "context"), "dim": 8, "hidden": [16, 8], "steps": 50, "batch": 256}
+    config = {**TINY_MODEL, "entropy": context}
+    torch.manual_seed(0)
+    autoencoder = build_autoencoder(config)
+    entropy_model = build_entropy_model(context, autoencoder)
+    images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        indices = autoencoder.eval().encode(normalize(images)).numpy()
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
+    path = tmp_path_factory.mktemp("model") / "context.safetensors"
+    save_model(path, config, autoencoder, entropy_model, {})
+    return load_codec(path)
+
+
+def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec: Codec, photo):
+    flat = np.full((64, 64, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    for image in (flat, noise, photo, photo[:3, :3]):
+        data = context_codec.compress(image)
+        height, width = (-(-side // 4) for side in image.shape[:2])
+        assert unpack(data).coded.payload_bytes <= -(-height * width * 9 // 8)
+        assert np.array_equal(context_codec.decompress(data), context_codec.reconstruct(image))
+    assert unpack(context_codec.compress(flat)).coded.entropy_code == 2
+
+
+def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: Codec, tiny_codec: Codec, photo):
+    """So files of before the entropy model was fitted, or fitted anew, stay readable."""
+    container = unpack(tiny_codec.compress(photo))
+    same_weights = Codec(tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.fingerprints)
+    assert container.coded.entropy_code == 0 and container.fingerprint == tiny_codec.fingerprints.weights[:3]
+    assert np.array_equal(same_weights.decompress(pack(container)), tiny_codec.reconstruct(photo))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Codec, photo, cut):
+    data = context_codec.compress(photo, progressive=True)
+    coded = unpack(data).coded
+    everything = context_codec.decode_indices([coded], 37, 53)
+    end = len(data) - sum(len(section) + 5 for section in coded.sections)
+    for stages in (1, 2, 3):
+        end += len(coded.sections[stages - 1]) + 5
+        decoded = context_codec.decompress(data[:end]) if cut else context_codec.decompress(data, stages)
+        images = context_codec.autoencoder.decode(torch.from_numpy(everything[..., :stages]))
+        expected = to_pixels(images)[0, :, :37, :53].permute(1, 2, 0).numpy()
+        assert np.array_equal(decoded, expected)
+
+
+def test_the_stages_of_any_file_can_be_left_out(context_codec: Codec, photo):
+    whole, progressive = context_codec.compress(photo), context_codec.compress(photo, progressive=True)
+    assert np.array_equal(context_codec.decompress(whole, 2), context_codec.decompress(progressive, 2))
+
+
+def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
+    container = unpack(context_codec.compress(photo, progressive=True))
+    with pytest.raises(BitstreamError, match="has 4 stages, but its model has 3"):
+        context_codec.decompress(pack(container._replace(coded=Coded(2, (*container.coded.sections, b""), True))))
+
+
+def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):
+    config = {**TINY_MODEL, "quantizer": {**load("quantizer", "pvq"), "dim": 8}}
+    codec = Codec(build_autoencoder(config), Uniform(4, 4), Fingerprints(bytes(32), bytes(32)))
+    with pytest.raises(UsageError, match="ProductVQ cannot be decoded from its first stages alone"):
+        codec.compress(photo, progressive=True)
+    with pytest.raises(UsageError, match="ProductVQ"):
+        codec.decompress(codec.compress(photo), stages=2)
+
+
+def test_a_batch_gives_what_its_images_give_alone(context_codec: Codec):
+    images = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
+    images[2] = 7  # coded in another way than the others, perhaps
+    coded = context_codec.encode(images)
+    alone = [context_codec.encode(image[None])[0] for image in images]
+    assert coded == alone
+    decoded = context_codec.decode(coded, 32, 32)
+    for image, one in zip(decoded, alone, strict=True):
+        assert np.abs(image.astype(int) - context_codec.decode([one], 32, 32)[0]).max() <= 1
+
+
+def test_an_image_in_tiles_is_the_same_as_in_one_piece(tiny_codec, monkeypatch):
+    image = np.random.default_rng(0).integers(256, size=(230, 330, 3), dtype=np.uint8)
+    whole = tiny_codec.indices(image[None])
+    pixels = tiny_codec.images(whole, 230, 330)
+    monkeypatch.setattr(tiling, "TILE", 64)
+    assert np.mean(tiny_codec.indices(image[None]) != whole) < 1e-3  # a tie may be rounded the other way
+    assert np.abs(tiny_codec.images(whole, 230, 330).astype(int) - pixels).max() <= 1
+
+
+def squared_error(image: np.ndarray, decoded: np.ndarray) -> float:
+    return float(((image.astype(float) - decoded) ** 2).sum())
+
+
+def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: Codec):
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
+    files = [many_rates_codec.compress(image, quality=quality) for quality in (0.0, 50.0, 100.0)]
+    sizes = [len(data) for data in files]
+    errors = [squared_error(image, many_rates_codec.decompress(data)) for data in files]
+    assert 2 * sizes[0] < sizes[1] < sizes[2]
+    assert errors[0] > 2 * errors[1] > 2 * errors[2]
+    assert many_rates_codec.compress(image) == files[1]
+
+
+@torch.no_grad()
+def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_as_much(many_rates_codec: Codec):
+    """At the weight that a choice was made by, nothing else that is tried has less distortion + weight · bits."""
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()[None]
+    assert many_rates_codec.qualities
+    indices = {quality: many_rates_codec.indices(image, quality) for quality in (0.0, 40.0, 100.0)}
+    indices[-1.0] = many_rates_codec.autoencoder.encode(normalize(torch.from_numpy(image).permute(0, 3, 1, 2))).numpy()
+    latent = many_rates_codec.autoencoder.encoder(normalize(torch.from_numpy(image).permute(0, 3, 1, 2)))
+    vectors = to_vectors(latent)
+    weight = many_rates_codec.qualities.weight(40.0)
+    costs = {
+        quality: float(
+            (many_rates_codec.autoencoder.quantizer.decode(torch.from_numpy(chosen).flatten(0, 2)) - vectors)
+            .square()
+            .sum()
+        )
+        + weight * many_rates_codec.entropy_model.bits(chosen)[0]
+        for quality, chosen in indices.items()
+    }
+    assert min(costs, key=costs.__getitem__) == 40.0
+
+
+@pytest.mark.parametrize("chunks", [{}, {Kind.XMP: bytes(20)}])
+def test_a_rate_is_found_by_search(many_rates_codec: Codec, chunks: Chunks):
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
+    for bpp in (0.15, 0.17):
+        quality = many_rates_codec.quality_for(image, bpp, chunks)
+        qualities = quality, min(100.0, quality + 1)
+        sizes = [len(many_rates_codec.compress(image, chunks=chunks, quality=one)) for one in qualities]
+        assert sizes[0] * 8 <= bpp * 96 * 96 < sizes[1] * 8
+    assert many_rates_codec.quality_for(image, 9.0) == 100.0
+    with pytest.raises(UsageError, match=r"0.01 bpp cannot be reached: quality 0 takes 0\.\d+ bpp"):
+        many_rates_codec.quality_for(image, 0.01)
+
+
+def test_a_quality_that_there_is_not_is_refused(many_rates_codec: Codec, tiny_codec: Codec, photo):
+    with pytest.raises(ValueError, match=r"quality is 101\.0, but must be from 0 to 100"):
+        many_rates_codec.compress(photo, quality=101.0)
+    with pytest.raises(UsageError, match="one rate"):
+        tiny_codec.compress(photo, quality=50.0)

@@ -1,0 +1,1 @@
+"""Many files: which go where, read and written in the background, computed in batches."""

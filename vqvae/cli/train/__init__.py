@@ -1,0 +1,1 @@
+"""The training command: `train.py`, also installed as `vqvae-train`."""

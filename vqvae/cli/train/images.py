@@ -1,0 +1,100 @@
+"""Training of an autoencoder for images, up to its model file."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, seed_everything
+from rich.progress import track
+
+from vqvae.cli.train import common
+from vqvae.cli.train.showcase import show
+from vqvae.codec.autoencoder import AutoEncoder
+from vqvae.entropy import EntropyModel
+from vqvae.errors import VqvaeError
+from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.file import load_codec, read_model, round_to_half, save_model
+from vqvae.models.store import find_model
+from vqvae.quantizers import CodebookQuantizer
+from vqvae.training import ImageCompression
+from vqvae.training.entropy import indices_of, payload_bpp
+
+
+def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
+    """Trains, tests, writes the model file, and says where it is.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        output: folder of the run.
+        module: makes the LightningModule.
+    """
+    config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
+    autoencoder = build_autoencoder(config)
+    autoencoder.quantizer.set_estimator(instantiate(cfg.estimator))
+    entropy_model = build_entropy_model(config["entropy"], autoencoder)
+    if cfg.weights:
+        load_weights(autoencoder, entropy_model, cfg.weights)
+    data: LightningDataModule = instantiate(cfg.data)
+    training = module(autoencoder, **instantiate(cfg.optimizer))
+    trainer = common.make_trainer(cfg)
+    done = common.fit(trainer, training, data, common.checkpoint_to_resume(cfg, output))
+
+    round_to_half(autoencoder)
+    metrics = trainer.test(training, data, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
+    reached = training.reached(metrics)
+    reached["payload_bpp"] = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    about = {"training": common.settings(cfg), "steps": done["steps"], "test": reached}
+    if training.qualities:
+        config["qualities"] = training.qualities
+    if cfg.weights:
+        about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
+    path = output / f"{cfg.name}.safetensors"
+    save_model(path, config, autoencoder, entropy_model, about)
+    print(f"model: {path}")
+    print(
+        f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
+        f"{reached['payload_bpp']:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})"
+    )
+    show(load_codec(path), cfg.showcase, output)
+    common.write_result(output, {"model": config, **about, **done})
+
+
+def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
+    """Starts from the networks of a model file or a shipped model, and from its codebooks and tables where they fit.
+
+    Raises:
+        VqvaeError: they are those of other networks.
+    """
+    codec = load_codec(find_model(name))
+    for part in ("encoder", "decoder"):
+        try:
+            getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
+        except RuntimeError:
+            raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
+    ours, theirs = autoencoder.quantizer, codec.autoencoder.quantizer
+    codebooks = [part.codebooks for part in (ours, theirs) if isinstance(part, CodebookQuantizer)]
+    if len(codebooks) == 2 and codebooks[0].shape == codebooks[1].shape:
+        codebooks[0].data.copy_(codebooks[1])
+    tables = codec.entropy_model.state_dict()
+    if {key: table.shape for key, table in tables.items()} == {
+        key: table.shape for key, table in entropy_model.state_dict().items()
+    }:
+        entropy_model.load_state_dict(tables)
+
+
+def fit_entropy_model(
+    entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
+) -> float:
+    """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    autoencoder = training.autoencoder.eval()
+    if not list(entropy_model.buffers()):  # it has no tables to learn
+        return autoencoder.bits_per_pixel
+    seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
+    indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
+    entropy_model.fit(indices, autoencoder.quantizer.contributions().cpu(), partial(track, description="entropy model"))
+    return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)

@@ -1,0 +1,96 @@
+"""Encoder, quantiser and decoder as one network: what is trained, and what the codec runs."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from vqvae.errors import ConfigError
+from vqvae.quantizers import Quantized, Quantizer
+
+
+class Reconstruction(NamedTuple):
+    """Images as they come back, and how their vectors were quantised."""
+
+    images: Float[Tensor, "n 3 H W"]
+    quantized: Quantized
+
+
+class AutoEncoder(nn.Module):
+    """Images in [-1, 1] → vectors → indices, and back.
+
+    Args:
+        encoder: images → grid of vectors; its `stride` is the number of pixels per vector, in each direction, and its
+            `reach`, as the decoder's, says how many vectors away what it depends on may be.
+        quantizer: vectors → indices.
+        decoder: grid of vectors → images.
+    """
+
+    def __init__(self, encoder: nn.Module, quantizer: Quantizer, decoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+        self.stride = int(encoder.stride)  # type: ignore[arg-type]
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Bits of the indices per pixel, before entropy coding, for images of whole strides."""
+        return self.quantizer.bits_per_vector / self.stride**2
+
+    def forward(self, images: Float[Tensor, "n 3 H W"]) -> Reconstruction:
+        """Sends images through encoder, quantiser and decoder.
+
+        Raises:
+            ConfigError: height and width are no multiples of the stride.
+        """
+        self._check_size(images)
+        latent = self.encoder(images)
+        quantized = self.quantizer(to_vectors(latent))
+        return Reconstruction(self.decoder(to_grid(quantized.values, latent)), quantized)
+
+    def encode(self, images: Float[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
+        """The indices of images.
+
+        Raises:
+            ConfigError: height and width are no multiples of the stride.
+        """
+        self._check_size(images)
+        latent = self.encoder(images)
+        indices = self.quantizer.encode(to_vectors(latent))
+        return indices.view(latent.shape[0], *latent.shape[2:], -1)
+
+    def decode(self, indices: Int64[Tensor, "n h w m"]) -> Float[Tensor, "n 3 H W"]:
+        """The images that indices stand for."""
+        values = self.quantizer.decode(indices.flatten(0, 2))
+        return self.decoder(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2))
+
+    def _check_size(self, images: Float[Tensor, "n 3 H W"]) -> None:
+        height, width = images.shape[2:]
+        if height % self.stride or width % self.stride:
+            raise ConfigError(
+                f"images of {width}×{height} pixels cannot be cut into whole vectors of {self.stride}×{self.stride}: "
+                f"choose a multiple (data.crop, for instance)"
+            )
+
+
+def to_vectors(latent: Float[Tensor, "n D h w"]) -> Float[Tensor, "nhw D"]:
+    """A grid of vectors as a list, image by image and row by row."""
+    return latent.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def to_grid(vectors: Float[Tensor, "nhw D"], like: Float[Tensor, "n D h w"]) -> Float[Tensor, "n D h w"]:
+    """The list as the grid that it came from."""
+    n, dim, height, width = like.shape
+    return vectors.view(n, height, width, dim).permute(0, 3, 1, 2)
+
+
+def normalize(pixels: UInt8[Tensor, "n 3 H W"]) -> Float[Tensor, "n 3 H W"]:
+    """8-bit pixels as the network takes them: in [-1, 1], channels last."""
+    return (pixels.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def to_pixels(images: Float[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 H W"]:
+    """The network's output as 8-bit pixels: clipped and rounded."""
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

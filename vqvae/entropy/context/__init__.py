@@ -1,0 +1,1 @@
+"""The context model: a small network of integers predicts each index from its neighbours."""

@@ -1,0 +1,1 @@
+"""Archives: many images in one file, made of blocks."""

@@ -1,0 +1,1 @@
+"""Image files, and what belongs to an image besides its pixels."""

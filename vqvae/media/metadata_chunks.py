@@ -1,0 +1,65 @@
+"""What belongs to a picture besides its pixels, as the chunks of a file."""
+
+import zlib
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from vqvae.errors import BitstreamError
+from vqvae.formats import Chunks, Kind
+from vqvae.media.images import MOST_BESIDES, Picture
+
+
+def to_chunks(picture: Picture) -> Chunks:
+    """What a file must hold besides the picture's indices."""
+    chunks = {Kind.GREY: b""} if picture.grey else {}
+    if picture.alpha is not None:
+        file = BytesIO()
+        Image.fromarray(picture.alpha).save(file, "PNG", optimize=True)
+        chunks[Kind.ALPHA] = file.getvalue()
+    for kind, data in {Kind.PROFILE: picture.profile, Kind.EXIF: picture.exif, Kind.XMP: picture.xmp}.items():
+        if data:
+            chunks[kind] = zlib.compress(data, 9)
+    return chunks
+
+
+def to_picture(pixels: UInt8[np.ndarray, "H W 3"], chunks: Chunks) -> Picture:
+    """The picture with these pixels.
+
+    Raises:
+        BitstreamError: a chunk is damaged.
+    """
+    return Picture(
+        pixels,
+        grey=Kind.GREY in chunks,
+        alpha=_alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None,
+        **{
+            name: _unpack(chunks[kind], name) if kind in chunks else None
+            for name, kind in {"profile": Kind.PROFILE, "exif": Kind.EXIF, "xmp": Kind.XMP}.items()
+        },
+    )
+
+
+def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
+    height, width, _ = pixels.shape
+    try:
+        with Image.open(BytesIO(data), formats=["PNG"]) as image:
+            if (image.mode, image.size) == ("L", (width, height)):
+                return np.asarray(image)
+            reason = f"{image.size[0]}×{image.size[1]} pixels of mode {image.mode}"
+    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
+        reason = str(error)
+    raise BitstreamError(f"corrupt: its alpha channel is none ({reason})")
+
+
+def _unpack(data: bytes, name: str) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(data, MOST_BESIDES + 1)
+    except zlib.error as error:
+        raise BitstreamError(f"corrupt: its {name} cannot be unpacked ({error})") from None
+    if len(unpacked) > MOST_BESIDES or not unpacker.eof or unpacker.unused_data:
+        raise BitstreamError(f"corrupt: its {name} does not end where it should")
+    return unpacked
