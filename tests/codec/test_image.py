@@ -78,7 +78,7 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         indices = autoencoder.eval().encode(normalize(images)).numpy()
-    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
     path = tmp_path_factory.mktemp("model") / "context.safetensors"
     save_model(path, config, autoencoder, entropy_model, {})
     return load_codec(path)

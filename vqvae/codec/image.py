@@ -18,6 +18,7 @@ from vqvae.formats import Chunks, Coded, Container, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.formats.vqz import FINGERPRINT_BYTES
 from vqvae.media.images import MAX_PIXELS
+from vqvae.quantizers import CodebookQuantizer, PrefixDecodable
 
 QUALITY = 50.0
 
@@ -204,7 +205,9 @@ class Codec:
         if self.qualities is None:
             return self.networks.encode(images)
         weight = self.qualities.weight(self.quality if quality is None else quality)
-        codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
+        quantizer = self.autoencoder.quantizer
+        assert isinstance(quantizer, CodebookQuantizer)  # product VQ
+        codebooks = quantizer.codebooks.detach().cpu().numpy()
         stages = len(codebooks)
         bands = [np.empty((len(images), 0, self.networks.grid(*images.shape[1:3])[1], stages), np.int64)]
         for vectors in self.networks.vectors(images):
@@ -277,7 +280,7 @@ class Codec:
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
-        if not quantizer.has_prefixes:
+        if not isinstance(quantizer, PrefixDecodable):
             raise UsageError(
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"

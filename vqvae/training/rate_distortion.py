@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.images import ImageCompression
 from vqvae.training.rate_model import Rates
@@ -88,6 +89,7 @@ class RateDistortion(ImageCompression):
 
     def fit_codebooks(self, vectors: Float[Tensor, "n D"], iterations: int) -> None:
         super().fit_codebooks(vectors, iterations)
+        assert isinstance(self.quantizer, CodebookQuantizer)
         self.rates.fit(self.quantizer, vectors, iterations)
 
     def fitted(self) -> list[Tensor]:

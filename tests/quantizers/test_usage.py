@@ -3,7 +3,7 @@
 import torch
 
 from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
-from vqvae.quantizers.codebook import kmeans
+from vqvae.quantizers.kmeans import kmeans
 
 
 def test_kmeans_finds_well_separated_clusters():
