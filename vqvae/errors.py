@@ -12,6 +12,10 @@ class BitstreamError(VqvaeError):
     """A compressed file is truncated, corrupt, foreign, or made with another model."""
 
 
+class UnknownModelError(BitstreamError):
+    """A compressed file was made with a model that is not among those that could be tried."""
+
+
 class ModelFileError(VqvaeError):
     """A model file is truncated, corrupt, foreign, or not there."""
 

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.cli.conftest import errors, files
 from tests.conftest import REPOSITORY
 from tests.profiles import DISPLAY_P3
+from vqvae.formats import ModelId
 from vqvae.formats.vqa.block import Entry
 from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqa.writer import append
@@ -161,7 +162,7 @@ def test_an_archive_without_a_suffix_needs_a_folder_named(vqvae, archive):
 
 def test_an_archive_of_another_model_is_neither_decoded_nor_added_to(vqvae, tree, tmp_path):
     path = tmp_path / "foreign.vqa"
-    with append(path, bytes(32)) as appender:
+    with append(path, ModelId(bytes(32), bytes(32))) as appender:
         appender.add(Entry("a.png", 53, 37, 0, b"x"))
     before = path.read_bytes()
     for command in (("encode", tree, "--archive", path), ("decode", path)):
@@ -172,7 +173,7 @@ def test_an_archive_of_another_model_is_neither_decoded_nor_added_to(vqvae, tree
 
 def test_one_bad_payload_is_one_error_though_images_are_decoded_together(vqvae, tiny_codec, photo, tmp_path):
     (coded,) = tiny_codec.encode(photo[None])
-    with append(tmp_path / "x.vqa", tiny_codec.fingerprints.whole) as appender:
+    with append(tmp_path / "x.vqa", tiny_codec.model_id) as appender:
         for number in range(5):
             payload = coded.sections[0][: -1 if number == 2 else None]
             appender.add(Entry(f"{number}.png", 53, 37, coded.entropy_code, payload))
@@ -182,7 +183,7 @@ def test_one_bad_payload_is_one_error_though_images_are_decoded_together(vqvae, 
 
 
 def test_an_image_that_claims_too_many_pixels_is_refused(vqvae, tiny_codec, tmp_path):
-    with append(tmp_path / "x.vqa", tiny_codec.fingerprints.whole) as appender:
+    with append(tmp_path / "x.vqa", tiny_codec.model_id) as appender:
         appender.add(Entry("huge.png", 2**27, 2**27, 0, b"x"))
     assert "x.vqa/huge.png: claims 134217728×134217728 pixels" in vqvae("decode", tmp_path / "x.vqa", code=1).output
 

@@ -216,7 +216,7 @@ def test_info_tells_size_and_model_in_words_and_in_json(vqvae, photo_file, tiny_
     facts = json.loads(vqvae("info", compressed, "--json").output)
     assert (facts["width"], facts["height"], facts["model"]) == (53, 37, "tiny")
     assert facts["bytes"] == compressed.stat().st_size == facts["payload_bytes"] + 12
-    assert facts["model_fingerprint"] == tiny_codec.fingerprints.whole.hex()[:6]
+    assert facts["model_id"] == tiny_codec.model_id.weights.hex()[:6]
     assert "width: 53" in vqvae("info", compressed).output
 
 
@@ -227,8 +227,8 @@ def test_info_of_a_damaged_file_is_an_error_with_its_name(vqvae, photo_file):
 
 def test_models_lists_the_shipped_ones_with_their_figures(vqvae, tiny_codec):
     output = vqvae("models").output
-    assert output.split("\n")[0].endswith("kMAC/pixel     size  fingerprint")
-    assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.fingerprints.whole.hex()[:6] in output
+    assert output.split("\n")[0].endswith("kMAC/pixel     size      id")
+    assert "tiny" in output and "ResidualVQ 3×8" in output and tiny_codec.model_id.whole.hex()[:6] in output
     assert "0.5 + 0.5" in output  # kMAC/pixel: 538 and 514 by hand
 
 

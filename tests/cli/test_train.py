@@ -160,8 +160,8 @@ def test_a_training_begins_with_the_weights_and_tables_of_a_model_file(tmp_path,
     first = "weights=first/model.safetensors"
     done = train(tmp_path, *folder_data, "hydra.run.dir=tables", first, "trainer.max_steps=0")
     model, before = (read_model(tmp_path / folder / "model.safetensors") for folder in ("tables", "first"))
-    assert model.fingerprints.weights == before.fingerprints.weights  # so files of fixed width stay readable
-    assert model.fingerprints.whole != before.fingerprints.whole
+    assert model.model_id.weights == before.model_id.weights  # so files of fixed width stay readable
+    assert model.model_id.whole != before.model_id.whole
     assert model.about["weights"] == {"name": "model", "about": before.about} and "PSNR" in done.stdout
     done = train(tmp_path, *folder_data, "hydra.run.dir=wrong", first, "network.decoder.hidden=[8,4]", code=1)
     assert "error: weights=first/model.safetensors: these are not weights of the decoder" in done.stderr

@@ -6,13 +6,18 @@ import torch
 
 from tests.conftest import TINY_MODEL, smooth_pictures
 from tests.contracts.configs import load
-from vqvae.codec import Codec, Fingerprints, tiling
+from vqvae.codec import Codec, tiling
 from vqvae.codec.autoencoder import normalize, to_pixels, to_vectors
 from vqvae.entropy import Uniform
-from vqvae.errors import BitstreamError, UsageError
-from vqvae.formats import Chunks, Coded, Kind, pack, unpack
+from vqvae.errors import BitstreamError, UnknownModelError, UsageError
+from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack
+from vqvae.formats.vqz import split, unpack
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, save_model
+
+
+def opened(codec: Codec, data: bytes) -> Container:
+    return unpack(data, [codec.model_id])
 
 
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
@@ -35,8 +40,8 @@ def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: Co
 def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: Codec):
     data = tiny_codec.compress(np.zeros((33, 30, 3), np.uint8))
     vectors = 9 * 8
-    assert unpack(data).coded.payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
-    assert len(data) - unpack(data).coded.payload_bytes == 12
+    assert split(data).coded.payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
+    assert len(data) - split(data).coded.payload_bytes == 12
 
 
 def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
@@ -45,21 +50,21 @@ def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
     assert tiny_codec.decompress(tiny_codec.compress(view)).shape == view.shape
 
 
-def test_a_file_of_another_model_is_refused_with_both_fingerprints(tiny_codec: Codec, photo):
-    own = tiny_codec.fingerprints.weights.hex()[:6]
-    other = Codec(build_autoencoder(TINY_MODEL), Uniform(3, 3), Fingerprints(bytes(range(32)), bytes(range(32))))
-    with pytest.raises(BitstreamError, match=f"fingerprint is 000102.*this model's {own}"):
+def test_a_file_of_another_model_is_refused_with_both_ids(tiny_codec: Codec, photo):
+    own = tiny_codec.model_id.weights.hex()[:6]
+    other = Codec(build_autoencoder(TINY_MODEL), Uniform(3, 3), ModelId(bytes(range(32)), bytes(range(32))))
+    with pytest.raises(UnknownModelError, match=f"its id begins with 000102, this model's with {own}"):
         tiny_codec.decompress(other.compress(photo))
 
 
 def test_a_file_of_another_entropy_model_is_refused(tiny_codec: Codec, photo):
-    container = unpack(tiny_codec.compress(photo))._replace(coded=Coded(7, (b"",)))
+    container = opened(tiny_codec, tiny_codec.compress(photo))._replace(coded=Coded(7, (b"",)))
     with pytest.raises(BitstreamError, match="entropy model 7"):
         tiny_codec.decompress(pack(container))
 
 
 def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_taken(tiny_codec: Codec, photo):
-    huge = unpack(tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
+    huge = opened(tiny_codec, tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
     with pytest.raises(BitstreamError, match="more than the limit of 178956970: raise it with --max-pixels"):
         tiny_codec.decompress(pack(huge))
     tiny_codec.max_pixels = 2**60
@@ -90,23 +95,25 @@ def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec:
     for image in (flat, noise, photo, photo[:3, :3]):
         data = context_codec.compress(image)
         height, width = (-(-side // 4) for side in image.shape[:2])
-        assert unpack(data).coded.payload_bytes <= -(-height * width * 9 // 8)
+        assert split(data).coded.payload_bytes <= -(-height * width * 9 // 8)
         assert np.array_equal(context_codec.decompress(data), context_codec.reconstruct(image))
-    assert unpack(context_codec.compress(flat)).coded.entropy_code == 2
+    assert split(context_codec.compress(flat)).coded.entropy_code == 2
 
 
 def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: Codec, tiny_codec: Codec, photo):
     """So files of before the entropy model was fitted, or fitted anew, stay readable."""
-    container = unpack(tiny_codec.compress(photo))
-    same_weights = Codec(tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.fingerprints)
-    assert container.coded.entropy_code == 0 and container.fingerprint == tiny_codec.fingerprints.weights[:3]
+    container = opened(tiny_codec, tiny_codec.compress(photo))
+    same_weights = Codec(
+        tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.model_id._replace(whole=bytes(32))
+    )
+    assert container.coded.entropy_code == 0
     assert np.array_equal(same_weights.decompress(pack(container)), tiny_codec.reconstruct(photo))
 
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Codec, photo, cut):
     data = context_codec.compress(photo, progressive=True)
-    coded = unpack(data).coded
+    coded = split(data).coded
     everything = context_codec.decode_indices([coded], 37, 53)
     end = len(data) - sum(len(section) + 5 for section in coded.sections)
     for stages in (1, 2, 3):
@@ -123,14 +130,14 @@ def test_the_stages_of_any_file_can_be_left_out(context_codec: Codec, photo):
 
 
 def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
-    container = unpack(context_codec.compress(photo, progressive=True))
+    container = opened(context_codec, context_codec.compress(photo, progressive=True))
     with pytest.raises(BitstreamError, match="has 4 stages, but its model has 3"):
         context_codec.decompress(pack(container._replace(coded=Coded(2, (*container.coded.sections, b""), True))))
 
 
 def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):
     config = {**TINY_MODEL, "quantizer": {**load("quantizer", "pvq"), "dim": 8}}
-    codec = Codec(build_autoencoder(config), Uniform(4, 4), Fingerprints(bytes(32), bytes(32)))
+    codec = Codec(build_autoencoder(config), Uniform(4, 4), ModelId(bytes(32), bytes(32)))
     with pytest.raises(UsageError, match="ProductVQ cannot be decoded from its first stages alone"):
         codec.compress(photo, progressive=True)
     with pytest.raises(UsageError, match="ProductVQ"):

@@ -21,7 +21,7 @@ def images(photo) -> list[np.ndarray]:
 @pytest.fixture
 def path(images, tiny_codec: Codec, tmp_path):
     path = tmp_path / "images.vqa"
-    with append(path, tiny_codec.fingerprints.whole) as appender:
+    with append(path, tiny_codec.model_id) as appender:
         for number, image in enumerate(images):
             (coded,) = tiny_codec.encode(image[None])
             appender.add(Entry(str(number), image.shape[1], image.shape[0], coded.entropy_code, coded.sections[0]))
@@ -55,6 +55,6 @@ def test_workers_give_the_same_as_none(path, tiny_codec, kind):
 
 
 def test_an_archive_of_another_model_is_refused_when_it_is_opened(path, tiny_codec):
-    tiny_codec.fingerprints = tiny_codec.fingerprints._replace(whole=bytes(32))
+    tiny_codec.model_id = tiny_codec.model_id._replace(whole=bytes(32))
     with pytest.raises(BitstreamError, match="another model"):
         ArchivedImages(path, tiny_codec)

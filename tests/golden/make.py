@@ -14,11 +14,12 @@ from PIL import Image
 from tests.conftest import MANY_RATES, TINY_MODEL
 from vqvae.codec import Codec
 from vqvae.codec.autoencoder import normalize, to_vectors
-from vqvae.formats import Chunks, unpack
+from vqvae.formats import Chunks
 from vqvae.formats.chunks import NOTHING
 from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.writer import append
-from vqvae.formats.vqz import VERSION, WITH_CHUNKS
+from vqvae.formats.vqz import VERSION, WITH_CHUNKS, split
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks
 from vqvae.models.build import build_autoencoder, build_entropy_model
@@ -34,6 +35,7 @@ CONTEXT = {
     "batch": 256,
     "learning_rate": 0.01,
 }
+ARCHIVE = f"v{ARCHIVE_VERSION}-archive-of-v{VERSION}"
 BESIDES = ("profile", "exif", "xmp")
 HISTOGRAM = {"_target_": "histogram"}
 RVQ = {"_target_": "residual_vq", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
@@ -69,17 +71,17 @@ def main() -> None:
 
 def write_archive(codec: Codec, picture: np.ndarray) -> None:
     """An archive of three crops, in two appendings."""
-    path = FOLDER / "v1-archive.vqa"
+    path = FOLDER / f"{ARCHIVE}.vqa"
     path.unlink(missing_ok=True)
     crops = {"a.png": picture[:16, :16], "deep/b.png": picture[5:, 3:], "deep/c.png": picture[:16, 9:25]}
     for names in (["a.png", "deep/b.png"], ["deep/c.png"]):
-        with append(path, codec.fingerprints.whole) as appender:
+        with append(path, codec.model_id) as appender:
             for name in names:
                 height, width, _ = crops[name].shape
                 coded = codec.encode(crops[name][None])[0]
                 appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
     indices = {name: codec.indices(crop[None])[0] for name, crop in crops.items()}
-    np.savez_compressed(FOLDER / "v1-archive.npz", **indices)
+    np.savez_compressed(FOLDER / f"{ARCHIVE}.npz", **indices)
 
 
 def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
@@ -113,7 +115,7 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
 
 def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
     data = codec.compress(picture, progressive, chunks)
-    coded = unpack(data).coded
+    coded = split(data).coded
     assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)
     np.save(FOLDER / f"{stem}.npy", codec.indices(picture[None])[0].astype(np.uint8))

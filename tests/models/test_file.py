@@ -21,6 +21,7 @@ from vqvae.models.file import (
     KEY,
     load_codec,
     load_quantizer,
+    read_id,
     read_model,
     save_model,
     save_quantizer,
@@ -49,19 +50,18 @@ def test_a_codec_loaded_twice_writes_the_same_bytes(tiny_model, photo):
     assert load_codec(tiny_model).compress(photo) == load_codec(tiny_model).compress(photo)
 
 
-def test_the_fingerprint_changes_with_a_weight_and_with_the_config_but_not_with_the_notes(tiny_model):
-    model = read_model(tiny_model)
-    name, tensor = next(iter(model.tensors.items()))
-    assert model._replace(about={"anything": 1}).fingerprints == model.fingerprints
-    assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprints.whole != model.fingerprints.whole
-    assert model._replace(config={**model.config, "more": 1}).fingerprints.whole != model.fingerprints.whole
+def test_a_file_whose_stored_id_is_not_that_of_its_weights_is_refused(tiny_model, tmp_path):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", lambda header: header["id"].update(whole="00" * 32))
+    with pytest.raises(ModelFileError, match="its stored id is not that of its weights"):
+        load_codec(bad)
 
 
-def test_the_fingerprint_is_the_same_for_a_registered_name_and_its_alias(tiny_model):
-    model = read_model(tiny_model)
-    old = {**model.config["encoder"], "_target_": "vqvae.networks.encoder.ConvEncoder"}
-    assert model.config["encoder"]["_target_"] == "conv_encoder"
-    assert model._replace(config={**model.config, "encoder": old}).fingerprints == model.fingerprints
+@pytest.mark.parametrize("stored", [7, {}, {"whole": "zz", "weights": "", "aliases": []}, [], {"whole": "00"}])
+def test_a_stored_id_that_is_not_one_is_refused(tiny_model, tmp_path, stored):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", lambda header: header.update(id=stored))
+    for read in (load_codec, read_id):
+        with pytest.raises(ModelFileError, match=r"damaged: .*the model's id"):
+            read(bad)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
 
     trained = build_autoencoder(TINY_MODEL)
     round_to_half(trained)
-    same = Codec(trained, codec.entropy_model, codec.fingerprints)
+    same = Codec(trained, codec.entropy_model, codec.model_id)
     assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
 
 
@@ -158,16 +158,6 @@ def test_an_entropy_models_tables_that_none_can_have_are_refused(tiny_model, tmp
     save_model(tmp_path / "bad", {**TINY_MODEL, "entropy": entropy}, autoencoder, histogram, {})
     with pytest.raises(ModelFileError, match="the histogram's frequencies"):
         load_codec(tmp_path / "bad")
-
-
-def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(tiny_model, tmp_path):
-    entropy = {"_target_": "histogram"}
-    plain = read_model(tiny_model)
-    histogram = build_entropy_model(entropy, build_autoencoder(TINY_MODEL))
-    tables = {"entropy.frequencies": histogram.frequencies}
-    fitted = plain._replace(config={**plain.config, "entropy": entropy}, tensors={**plain.tensors, **tables})
-    assert plain.fingerprints.whole == plain.fingerprints.weights == fitted.fingerprints.weights
-    assert fitted.fingerprints.whole != plain.fingerprints.whole
 
 
 def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):

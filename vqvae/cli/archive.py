@@ -38,12 +38,12 @@ def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool,
     """
     jobs = list(dict.fromkeys(Job(source, path / inner) for source, inner in locate(inputs, READABLE)))
     if path.exists() and path.stat().st_size >= HEADER_BYTES:
-        codec = models.for_file(read_header(path).fingerprint)
+        codec = models.for_archive(read_header(path))
     else:
         codec = models.codec(models.for_all(partial(read_image, job.source) for job in jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     claimed: dict[str, Path] = {}
-    with append(path, codec.fingerprints.whole, named) as appender:
+    with append(path, codec.model_id, named) as appender:
         before = appender.archive
         tell_torn(before)
         if len(before) and not named:
@@ -102,7 +102,7 @@ def decode_from(
         UsageError: `output` is no name for a folder.
         BitstreamError: another model made the archive.
     """
-    archive.check_model(codec.fingerprints.whole)
+    archive.check_model(codec.model_id)
     tell_torn(archive)
     folder = output or archive.path.with_suffix("")
     if folder == archive.path or (folder.suffix.lower() in READABLE and not folder.is_dir()):

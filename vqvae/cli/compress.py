@@ -148,7 +148,6 @@ def decode(
     from vqvae.bulk.plan import Job, plan
     from vqvae.cli.models import Models
     from vqvae.cli.progress import run
-    from vqvae.formats import unpack
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.media.images import check_writable_format, write_picture
     from vqvae.media.metadata_chunks import to_picture
@@ -161,7 +160,7 @@ def decode(
         if len(inputs) > 1:
             raise UsageError("an archive is decoded by itself: leave out the other inputs")
         archive = Archive(inputs[0])
-        codec = models.for_file(archive.fingerprint)
+        codec = models.for_archive(archive.header)
         _exit(decode_from(archive, codec, only or [], output, suffix, force, stages, workers))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")
@@ -170,9 +169,7 @@ def decode(
         check_writable_format(job.target)
         data = yield job.source.read_bytes
         with errors_of(job.source):
-            container = unpack(data, stages)
-            codec = models.for_file(container.fingerprint)
-            codec.check_model(container)
+            codec, container = models.unpack(data, stages)
             pixels = yield decoding(codec, container.coded, container.height, container.width, stages)
             picture = to_picture(pixels, container.chunks)
         left_out = yield partial(write_picture, picture, job.target)

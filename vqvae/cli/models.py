@@ -10,9 +10,11 @@ import torch
 
 from vqvae.codec import Codec
 from vqvae.errors import VqvaeError
+from vqvae.formats import Container, unpack
+from vqvae.formats.vqa.reader import Header
 from vqvae.media.images import MAX_PIXELS
 from vqvae.models.file import load_codec
-from vqvae.models.store import default_model, find_model, find_model_of
+from vqvae.models.store import ModelStore, default_model, find_model
 
 
 class Models:
@@ -48,7 +50,7 @@ class Models:
         self._many_rates = many_rates or quality is not None
         self._given = find_model(model) if model else None
         self.codec = cache(self._load)
-        self._find = cache(find_model_of)
+        self._store = ModelStore()
         if self._given:
             self.codec(self._given)
 
@@ -56,13 +58,26 @@ class Models:
         """The codec for an image (height, width, 3)."""
         return self.codec(self._path(image))
 
-    def for_file(self, fingerprint: bytes) -> Codec:
-        """The codec for a file that begins with this fingerprint.
+    def unpack(self, data: bytes, stages: int | None = None) -> tuple[Codec, Container]:
+        """What a .vqz file holds, and the codec for it.
 
         Raises:
-            ModelFileError: no shipped model made it.
+            UnknownModelError: it was made with none of the models here.
+            BitstreamError: it is truncated or corrupt.
         """
-        return self.codec(self._given or self._find(fingerprint))
+        if self._given:
+            codec = self.codec(self._given)
+            return codec, unpack(data, [codec.model_id], stages)
+        container = self._store.unpack(data, stages)
+        return self.codec(self._store.find(container.model_id)), container
+
+    def for_archive(self, header: Header) -> Codec:
+        """The codec for an archive that begins like this.
+
+        Raises:
+            UnknownModelError: none of the models here made it.
+        """
+        return self.codec(self._given or self._store.find_of_archive(header))
 
     def for_all(self, images: Iterable[Callable[[], np.ndarray]]) -> Path:
         """The model file for many images: the one for the first that can be loaded."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +13,8 @@ from vqvae.codec.rate_control import Qualities
 from vqvae.codec.tiling import TiledAutoEncoder
 from vqvae.entropy import EntropyModel, Uniform
 from vqvae.errors import BitstreamError, UsageError
-from vqvae.formats import Chunks, Coded, Container, pack, unpack
+from vqvae.formats import Chunks, Coded, Container, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
-from vqvae.formats.vqz import FINGERPRINT_BYTES
 from vqvae.media.images import MAX_PIXELS
 
 QUALITY = 50.0
@@ -25,29 +23,13 @@ QUALITY_HALVINGS = 8
 """Files that a search for a quality makes: it ends within 100 / 2^8."""
 
 
-class Fingerprints(NamedTuple):
-    """What tells a model's files from those of others, 32 bytes each; a file begins with some of them.
-
-    Attributes:
-        whole: of weights and coding tables.
-        weights: of the weights alone, as if the entropy model were uniform: for files that need no tables.
-    """
-
-    whole: bytes
-    weights: bytes
-
-    def of(self, entropy_code: int) -> bytes:
-        """What a file coded by this kind of entropy model begins with: fixed width, code 0, needs no tables."""
-        return (self.whole if entropy_code else self.weights)[:FINGERPRINT_BYTES]
-
-
 class Codec:
     """Compresses 8-bit RGB images of any size with one model.
 
     Args:
         autoencoder: the network; set to evaluation here.
         entropy_model: codes its indices, or else fixed width does, where that is shorter.
-        fingerprints: tell files of this model from those of others.
+        model_id: tells files of this model from those of others.
         max_pixels: files that claim larger images are refused.
         qualities: the rates that may be chosen, where there are many.
     """
@@ -56,7 +38,7 @@ class Codec:
         self,
         autoencoder: AutoEncoder,
         entropy_model: EntropyModel,
-        fingerprints: Fingerprints,
+        model_id: ModelId,
         max_pixels: int = MAX_PIXELS,
         qualities: Qualities | None = None,
     ):
@@ -64,7 +46,7 @@ class Codec:
         self.networks = TiledAutoEncoder(autoencoder)
         self.entropy_model = entropy_model
         self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
-        self.fingerprints = fingerprints
+        self.model_id = model_id
         self.max_pixels = max_pixels
         self.qualities = qualities
         self.quality = QUALITY
@@ -95,7 +77,7 @@ class Codec:
 
     def pack(self, coded: Coded, height: int, width: int, chunks: Chunks = NOTHING) -> bytes:
         """The file for the coded indices of an image of this size."""
-        return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
+        return pack(Container(width, height, self.model_id, coded, chunks))
 
     def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float, chunks: Chunks = NOTHING) -> float:
         """The highest quality at which the file of an image has no more bits per pixel.
@@ -139,10 +121,10 @@ class Codec:
             stages: use the first so many stages alone.
 
         Raises:
-            BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+            UnknownModelError: the file was made with another model.
+            BitstreamError: the file is foreign, truncated or corrupt.
         """
-        container = unpack(data, stages)
-        self.check_model(container)
+        container = unpack(data, [self.model_id], stages)
         return self.decode([container.coded], container.height, container.width, stages)[0]
 
     @torch.inference_mode()
@@ -256,15 +238,6 @@ class Codec:
     def reconstruct(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
         """The image as the model itself returns it, without a file in between, and without tiles."""
         return self.networks.reconstruct(image[None])[0]
-
-    def check_model(self, container: Container) -> None:
-        """Raises BitstreamError unless this codec's model made the file."""
-        expected = self.fingerprints.of(container.coded.entropy_code)
-        if container.fingerprint != expected:
-            raise BitstreamError(
-                f"made with another model: its fingerprint is {container.fingerprint.hex()}, "
-                f"this model's {expected.hex()}"
-            )
 
     def _check_size(self, height: int, width: int) -> None:
         """Refuses what is too large, before any time or memory is spent on it."""

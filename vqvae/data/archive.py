@@ -28,7 +28,7 @@ class Archived(Dataset, ABC):
 
     def __init__(self, path: Path, codec: Codec):
         self.archive = Archive(path)
-        self.archive.check_model(codec.fingerprints.whole)
+        self.archive.check_model(codec.model_id)
         self.codec = codec
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from vqvae.codec import Codec
 from vqvae.evaluation.fidelity import psnr_of
 from vqvae.evaluation.measure import Measured, average, finite, round_trip
-from vqvae.formats import unpack
+from vqvae.formats.vqz import split
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ImageResult(Measured):
 def evaluate_image(codec: Codec, name: str, image: UInt8[np.ndarray, "H W 3"]) -> ImageResult:
     """Compresses and decompresses one image."""
     trip = round_trip(codec.compress, codec.decompress, image)
-    return ImageResult(**vars(trip.measured), name=name, payload_bytes=unpack(trip.data).coded.payload_bytes)
+    return ImageResult(**vars(trip.measured), name=name, payload_bytes=split(trip.data).coded.payload_bytes)
 
 
 def summarize(results: Sequence[ImageResult]) -> dict[str, Any]:

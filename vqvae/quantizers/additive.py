@@ -26,6 +26,8 @@ class AdditiveVQ(SummedQuantizer):
             is chosen anew, given the others, where that lowers the error.
     """
 
+    non_decoding_arguments = frozenset({"beam", "refinements"})
+
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int = 16, refinements: int = 0):
         super().__init__(dim, stages, codebook_bits, beam)
         if refinements < 0:

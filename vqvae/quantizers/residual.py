@@ -23,6 +23,8 @@ class ResidualVQ(SummedQuantizer):
         beam: how many partial sums to keep after each stage; 1 is the greedy search.
     """
 
+    non_decoding_arguments = frozenset({"beam"})
+
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int = 1):
         super().__init__(dim, stages, codebook_bits, beam)
 

@@ -35,6 +35,7 @@ class Context(EntropyModel):
     """
 
     code = 2
+    non_decoding_arguments = frozenset({"steps", "batch", "learning_rate"})
 
     def __init__(
         self,
