@@ -99,7 +99,7 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     if isinstance(autoencoder.encoder, LappedEncoder) and isinstance(autoencoder.decoder, LappedDecoder):
         basis = torch.linalg.qr(torch.randn(3 * 8 * 8, 12))[0].T.reshape(12, 3, 8, 8)
         for network in (autoencoder.encoder, autoencoder.decoder):
-            network.start(basis, torch.zeros(3, 8, 8))
+            network.initialize_from_basis(basis, torch.zeros(3, 8, 8))
     smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 4, 4) * 255, scale_factor=8, mode="bicubic")
     images = (smooth + 20 * torch.randn_like(smooth)).clamp(0, 255).byte()
     with torch.no_grad():

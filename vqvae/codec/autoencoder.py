@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from vqvae.errors import ConfigError
+from vqvae.networks import Decoder, Encoder
 from vqvae.quantizers import Quantized, Quantizer
 
 
@@ -21,18 +22,30 @@ class AutoEncoder(nn.Module):
     """Images in [-1, 1] → vectors → indices, and back.
 
     Args:
-        encoder: images → grid of vectors; its `stride` is the number of pixels per vector, in each direction, and its
-            `reach`, as the decoder's, says how many vectors away what it depends on may be.
+        encoder: images → grid of vectors.
         quantizer: vectors → indices.
         decoder: grid of vectors → images.
+
+    Raises:
+        ConfigError: they differ in the dimension of the vectors, or in the number of pixels per vector.
     """
 
-    def __init__(self, encoder: nn.Module, quantizer: Quantizer, decoder: nn.Module):
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, decoder: Decoder):
         super().__init__()
+        if not encoder.dim == quantizer.dim == decoder.dim:
+            raise ConfigError(
+                f"dim is {encoder.dim} in the encoder, {quantizer.dim} in the quantiser and {decoder.dim} in the "
+                "decoder, but must be the same in all"
+            )
+        if encoder.stride != decoder.stride:
+            raise ConfigError(
+                f"the encoder takes {encoder.stride}×{encoder.stride} pixels per vector and the decoder gives "
+                f"{decoder.stride}×{decoder.stride}, but both must be the same: see channels and patch"
+            )
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
-        self.stride = int(encoder.stride)  # type: ignore[arg-type]
+        self.stride = decoder.stride
 
     @property
     def bits_per_pixel(self) -> float:

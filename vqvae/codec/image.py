@@ -12,7 +12,7 @@ from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.rate_control import Qualities
 from vqvae.codec.tiling import TiledAutoEncoder
 from vqvae.entropy import EntropyModel, Uniform
-from vqvae.errors import BitstreamError, UsageError
+from vqvae.errors import BitstreamError, ConfigError, UsageError
 from vqvae.formats import Chunks, Coded, Container, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.media.images import MAX_PIXELS
@@ -42,6 +42,11 @@ class Codec:
         max_pixels: int = MAX_PIXELS,
         qualities: Qualities | None = None,
     ):
+        if qualities and not autoencoder.quantizer.separable:
+            raise ConfigError(
+                f"{type(autoencoder.quantizer).__name__} cannot weigh bits against distortion, but the model has "
+                "qualities: leave them out, or take product_vq as the quantiser"
+            )
         self.autoencoder = autoencoder
         self.networks = TiledAutoEncoder(autoencoder)
         self.entropy_model = entropy_model

@@ -1,9 +1,11 @@
 """What a quality from 0 to 100 means."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vqvae.errors import ConfigError
+
+LARGEST = 1e30
+"""What a bit may be worth: single precision holds it, and its products with bits and distances."""
 
 
 class Qualities(NamedTuple):
@@ -18,7 +20,7 @@ class Qualities(NamedTuple):
     coarsest: float
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "Qualities":
+    def from_config(cls, config: Any) -> "Qualities":
         """Of a model's config.
 
         Raises:
@@ -26,10 +28,13 @@ class Qualities(NamedTuple):
         """
         try:
             qualities = cls(**{key: float(value) for key, value in config.items()})
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"the model's qualities are none ({error})") from None
-        if not 0 < qualities.finest < qualities.coarsest < float("inf"):
-            raise ConfigError(f"the model's qualities are none ({qualities})")
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ConfigError(f"invalid qualities: expected numbers for finest and coarsest ({error})") from None
+        if not 1 / LARGEST < qualities.finest < qualities.coarsest < LARGEST:
+            raise ConfigError(
+                f"invalid qualities: finest is {qualities.finest:g} and coarsest {qualities.coarsest:g}, but expected "
+                f"{1 / LARGEST:g} < finest < coarsest < {LARGEST:g}"
+            )
         return qualities
 
     def weight(self, quality: float) -> float:

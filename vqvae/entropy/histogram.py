@@ -25,8 +25,9 @@ class Histogram(EntropyModel):
 
     def __init__(self, stages: int, index_bits: int):
         super().__init__(stages, index_bits)
-        even = to_frequencies(np.ones((stages, 1 << index_bits), dtype=np.int64))
-        self.register_buffer("frequencies", torch.from_numpy(even).int())
+        even = torch.from_numpy(to_frequencies(np.ones(1 << index_bits, dtype=np.int64)))
+        # Not a copy of NumPy's memory for all stages: on the meta device, where files are loaded, it takes none
+        self.register_buffer("frequencies", torch.empty(stages, 1 << index_bits, dtype=torch.int32).copy_(even))
 
     def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
         planes = indices.reshape(-1, self.stages).T

@@ -20,6 +20,7 @@ from vqvae.formats import ModelId
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import MAX_PIXELS
 from vqvae.models.build import build_autoencoder, build_entropy_model
+from vqvae.models.checks import check_shapes, check_tensors
 from vqvae.models.identity import QUANTIZER, earlier_id, identify
 from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
@@ -184,19 +185,18 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
     """
     model = read_model(path)
     with _fitting(path):
+        check_tensors(model.tensors)
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
             autoencoder = build_autoencoder(model.config)
-            entropy_model = build_entropy_model(model.config.get("entropy") or {}, autoencoder)
-            parts = _parts(autoencoder, entropy_model)
-        floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
-        parts.load_state_dict(floats, assign=True)
+            entropy_model = build_entropy_model(model.config.get("entropy"), autoencoder)
+        _load(_parts(autoencoder, entropy_model), model.tensors)
         entropy_model.check()
         given = model.config.get("qualities")
         qualities = None if given is None else Qualities.from_config(given)
-        model_id = model.model_id
-    if model.stored_id not in (None, model_id):
+        codec = Codec(autoencoder, entropy_model, model.model_id, max_pixels, qualities)
+    if model.stored_id not in (None, codec.model_id):
         raise ModelFileError(f"{path}: damaged: its stored id is not that of its weights and its config")
-    return Codec(autoencoder, entropy_model, model_id, max_pixels, qualities)
+    return codec
 
 
 def load_quantizer(path: Path) -> Quantizer:
@@ -206,22 +206,30 @@ def load_quantizer(path: Path) -> Quantizer:
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
-    codebooks = {n.removeprefix(QUANTIZER): t.float() for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
+    codebooks = {n.removeprefix(QUANTIZER): t for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
     config = model.config.get("quantizer")
     with _fitting(path):
+        check_tensors(codebooks)
         with torch.device("meta"):
             quantizer = build(config if isinstance(config, Mapping) else {}, Quantizer)
-        quantizer.load_state_dict(codebooks, assign=True)
+        _load(quantizer, codebooks)
     return quantizer.eval()
+
+
+def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Gives a module, built without memory, the tensors of a file; computes in single precision."""
+    check_shapes(module.state_dict(), tensors)
+    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    module.load_state_dict(floats, assign=True)
 
 
 @contextmanager
 def _fitting(path: Path) -> Iterator[None]:
-    """What is built and does not fit is the file's fault."""
+    """A file may say anything, so whatever goes wrong in building a model from it is the file's fault."""
     try:
         yield
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
 
 

@@ -6,12 +6,14 @@ keeps its meaning for ever, wherever the code of its class moves.
 """
 
 import inspect
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from vqvae.errors import ConfigError
+from vqvae.errors import ConfigError, errors_of
+from vqvae.models.checks import check_arguments
 
 T = TypeVar("T")
 
@@ -113,9 +115,14 @@ def decoding_config(config: Mapping[str, Any]) -> dict[str, Any]:
     structural = {
         name: value
         for name, value in config.items()
-        if name != "_target_" and name not in ignored and not (name in defaults and value == defaults[name])
+        if name != "_target_" and name not in ignored and _as_json(value) != _as_json(defaults.get(name, ...))
     }
     return {"_target_": registered_name(config.get("_target_")), **structural}
+
+
+def _as_json(value: Any) -> str:
+    """A form in which lists equal tuples; `...` and anything else that JSON does not know equals itself alone."""
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def build(config: Mapping[str, Any], kind: type[T]) -> T:
@@ -133,6 +140,8 @@ def build(config: Mapping[str, Any], kind: type[T]) -> T:
     if not issubclass(found, kind):
         raise ConfigError(f"_target_ is {target!r}, but must name a subclass of {kind.__name__}")
     arguments = {key: value for key, value in config.items() if key != "_target_"}
+    with errors_of(str(target)):
+        check_arguments(found, arguments)
     try:
         return found(**arguments)
     except (TypeError, ValueError) as error:

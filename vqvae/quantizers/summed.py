@@ -13,6 +13,9 @@ SHARE = 0.25  # ... but no more than this many for each of its own
 SHAKE = 0.5  # of the length of the error: how far `fit` shakes a sum of codewords at first
 
 
+MAX_BEAM = 4096
+
+
 class SummedQuantizer(Quantizer):
     """M codebooks; a vector's value is the sum of one codeword from each.
 
@@ -27,8 +30,8 @@ class SummedQuantizer(Quantizer):
     separable = False
 
     def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int):
-        if beam < 1:
-            raise ValueError(f"beam is {beam}, but must be at least 1")
+        if not 1 <= beam <= MAX_BEAM:
+            raise ValueError(f"beam is {beam}, but must be from 1 to {MAX_BEAM}")
         super().__init__(dim, stages, codebook_bits)
         self.beam = beam
 

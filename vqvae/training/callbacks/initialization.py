@@ -71,7 +71,7 @@ class InitializeTransforms(Callback):
         shape = (3, side, side)
         basis = rows.transpose(0, 1).reshape(-1, *shape).float()
         for network in (encoder, decoder):
-            network.start(basis, blocks.mean(0).view(shape).float())
+            network.initialize_from_basis(basis, blocks.mean(0).view(shape).float())
 
 
 def _first(
