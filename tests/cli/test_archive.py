@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import errors, files
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, reconstruct
 from tests.profiles import DISPLAY_P3
 from vqvae.formats import ModelId
 from vqvae.formats.vqa.block import Entry
@@ -34,7 +34,7 @@ def test_a_folder_goes_into_an_archive_and_comes_back_with_its_tree(vqvae, tree,
     vqvae("decode", archive)
     assert files(archive.with_suffix("")) == ["a.png", "deep/er/b.png"]
     for original, decoded in [("a.png", "a.png"), ("deep/er/b.jpg", "deep/er/b.png")]:
-        expected = tiny_codec.reconstruct(read_image(tree / original))
+        expected = reconstruct(tiny_codec, read_image(tree / original))
         assert np.array_equal(read_image(archive.with_suffix("") / decoded), expected)
 
 
@@ -90,7 +90,7 @@ def test_many_small_images_are_encoded_and_decoded_in_batches(vqvae, cifar10_tes
     vqvae("decode", tmp_path / "many.vqa", "-o", tmp_path / "back")
     assert calls == [64, 36, 50] * 2
     for number in (0, 99, 100, 149):
-        expected = tiny_codec.reconstruct(images[number][: 16 + number // 100])
+        expected = reconstruct(tiny_codec, images[number][: 16 + number // 100])
         assert np.array_equal(read_image(tmp_path / "back" / f"{number:03}.png"), expected)
 
 
@@ -172,7 +172,7 @@ def test_an_archive_of_another_model_is_neither_decoded_nor_added_to(vqvae, tree
 
 
 def test_one_bad_payload_is_one_error_though_images_are_decoded_together(vqvae, tiny_codec, photo, tmp_path):
-    (coded,) = tiny_codec.encode(photo[None])
+    (coded,) = tiny_codec.compress_batch(photo[None])
     with append(tmp_path / "x.vqa", tiny_codec.model_id) as appender:
         for number in range(5):
             payload = coded.sections[0][: -1 if number == 2 else None]
@@ -191,7 +191,7 @@ def test_an_image_that_claims_too_many_pixels_is_refused(vqvae, tiny_codec, tmp_
 def test_the_first_stages_alone_can_be_decoded(vqvae, tree, archive, tiny_codec, tmp_path):
     vqvae("decode", archive, "--only", "a.png", "--stages", 1, "-o", tmp_path / "back")
     image = read_image(tree / "a.png")
-    expected = tiny_codec.decode(tiny_codec.encode(image[None]), *image.shape[:2], stages=1)[0]
+    expected = tiny_codec.decompress_batch(tiny_codec.compress_batch(image[None]), *image.shape[:2], stages=1)[0]
     assert np.array_equal(read_image(tmp_path / "back" / "a.png"), expected)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import TINY_MODEL, smooth_pictures
+from tests.conftest import TINY_MODEL, reconstruct, smooth_pictures
 from tests.contracts.configs import load
-from vqvae.codec import Codec, tiling
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import normalize, to_pixels, to_vectors
 from vqvae.entropy import Uniform
 from vqvae.errors import BitstreamError, UnknownModelError, UsageError
@@ -16,54 +16,54 @@ from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, save_model
 
 
-def opened(codec: Codec, data: bytes) -> Container:
+def opened(codec: ImageCodec, data: bytes) -> Container:
     return unpack(data, [codec.model_id])
 
 
 @pytest.mark.parametrize("height", [1, 3, 4, 5, 31, 32])
 @pytest.mark.parametrize("width", [1, 2, 8, 33])
-def test_decoding_an_encoded_image_is_the_models_own_reconstruction(tiny_codec: Codec, height, width):
+def test_decoding_an_encoded_image_is_the_models_own_reconstruction(tiny_codec: ImageCodec, height, width):
     image = np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8)
     decoded = tiny_codec.decompress(tiny_codec.compress(image))
     assert decoded.shape == image.shape and decoded.dtype == np.uint8
-    assert np.array_equal(decoded, tiny_codec.reconstruct(image))
+    assert np.array_equal(decoded, reconstruct(tiny_codec, image))
 
 
-def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: Codec, data_root, cifar10_test):
+def test_real_images_of_any_kind_come_back_as_the_model_sees_them(tiny_codec: ImageCodec, data_root, cifar10_test):
     from vqvae.media.images import read_image
 
     kodak = read_image(data_root / "kodak" / "kodim05.png")[:101, :203]
     for image in [kodak, *cifar10_test[:20].permute(0, 2, 3, 1).numpy()]:
-        assert np.array_equal(tiny_codec.decompress(tiny_codec.compress(image)), tiny_codec.reconstruct(image))
+        assert np.array_equal(tiny_codec.decompress(tiny_codec.compress(image)), reconstruct(tiny_codec, image))
 
 
-def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: Codec):
+def test_the_payload_has_the_bits_of_all_vectors_and_no_more(tiny_codec: ImageCodec):
     data = tiny_codec.compress(np.zeros((33, 30, 3), np.uint8))
     vectors = 9 * 8
     assert split(data).coded.payload_bytes == vectors * tiny_codec.autoencoder.quantizer.bits_per_vector / 8
     assert len(data) - split(data).coded.payload_bytes == 12
 
 
-def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: Codec, photo):
+def test_a_read_only_view_of_pixels_can_be_compressed(tiny_codec: ImageCodec, photo):
     view = photo[::-1, ::2]
     view.flags.writeable = False
     assert tiny_codec.decompress(tiny_codec.compress(view)).shape == view.shape
 
 
-def test_a_file_of_another_model_is_refused_with_both_ids(tiny_codec: Codec, photo):
+def test_a_file_of_another_model_is_refused_with_both_ids(tiny_codec: ImageCodec, photo):
     own = tiny_codec.model_id.weights.hex()[:6]
-    other = Codec(build_autoencoder(TINY_MODEL), Uniform(3, 3), ModelId(bytes(range(32)), bytes(range(32))))
+    other = ImageCodec(build_autoencoder(TINY_MODEL), Uniform(3, 3), ModelId(bytes(range(32)), bytes(range(32))))
     with pytest.raises(UnknownModelError, match=f"its id begins with 000102, this model's with {own}"):
         tiny_codec.decompress(other.compress(photo))
 
 
-def test_a_file_of_another_entropy_model_is_refused(tiny_codec: Codec, photo):
+def test_a_file_of_another_entropy_model_is_refused(tiny_codec: ImageCodec, photo):
     container = opened(tiny_codec, tiny_codec.compress(photo))._replace(coded=Coded(7, (b"",)))
     with pytest.raises(BitstreamError, match="entropy model 7"):
         tiny_codec.decompress(pack(container))
 
 
-def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_taken(tiny_codec: Codec, photo):
+def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_taken(tiny_codec: ImageCodec, photo):
     huge = opened(tiny_codec, tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
     with pytest.raises(BitstreamError, match="more than the limit of 178956970: raise it with --max-pixels"):
         tiny_codec.decompress(pack(huge))
@@ -73,7 +73,7 @@ def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_t
 
 
 @pytest.fixture(scope="module")
-def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+def context_codec(tmp_path_factory: pytest.TempPathFactory) -> ImageCodec:
     """A tiny codec whose context model was fitted to noise."""
     context = {**load("entropy", "context"), "dim": 8, "hidden": [16, 8], "steps": 50, "batch": 256}
     config = {**TINY_MODEL, "entropy": context}
@@ -89,29 +89,29 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     return load_codec(path)
 
 
-def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec: Codec, photo):
+def test_the_smaller_of_entropy_coding_and_fixed_width_is_written(context_codec: ImageCodec, photo):
     flat = np.full((64, 64, 3), 128, np.uint8)
     noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
     for image in (flat, noise, photo, photo[:3, :3]):
         data = context_codec.compress(image)
         height, width = (-(-side // 4) for side in image.shape[:2])
         assert split(data).coded.payload_bytes <= -(-height * width * 9 // 8)
-        assert np.array_equal(context_codec.decompress(data), context_codec.reconstruct(image))
+        assert np.array_equal(context_codec.decompress(data), reconstruct(context_codec, image))
     assert split(context_codec.compress(flat)).coded.entropy_code == 2
 
 
-def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: Codec, tiny_codec: Codec, photo):
+def test_a_file_of_fixed_width_needs_the_weights_alone(context_codec: ImageCodec, tiny_codec: ImageCodec, photo):
     """So files of before the entropy model was fitted, or fitted anew, stay readable."""
     container = opened(tiny_codec, tiny_codec.compress(photo))
-    same_weights = Codec(
+    same_weights = ImageCodec(
         tiny_codec.autoencoder, context_codec.entropy_model, tiny_codec.model_id._replace(whole=bytes(32))
     )
     assert container.coded.entropy_code == 0
-    assert np.array_equal(same_weights.decompress(pack(container)), tiny_codec.reconstruct(photo))
+    assert np.array_equal(same_weights.decompress(pack(container)), reconstruct(tiny_codec, photo))
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Codec, photo, cut):
+def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: ImageCodec, photo, cut):
     data = context_codec.compress(photo, progressive=True)
     coded = split(data).coded
     everything = context_codec.decode_indices([coded], 37, 53)
@@ -124,12 +124,12 @@ def test_the_first_stages_give_what_their_codewords_alone_give(context_codec: Co
         assert np.array_equal(decoded, expected)
 
 
-def test_the_stages_of_any_file_can_be_left_out(context_codec: Codec, photo):
+def test_the_stages_of_any_file_can_be_left_out(context_codec: ImageCodec, photo):
     whole, progressive = context_codec.compress(photo), context_codec.compress(photo, progressive=True)
     assert np.array_equal(context_codec.decompress(whole, 2), context_codec.decompress(progressive, 2))
 
 
-def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
+def test_more_stages_than_there_are_is_refused(context_codec: ImageCodec, photo):
     container = opened(context_codec, context_codec.compress(photo, progressive=True))
     with pytest.raises(BitstreamError, match="has 4 stages, but its model has 3"):
         context_codec.decompress(pack(container._replace(coded=Coded(2, (*container.coded.sections, b""), True))))
@@ -137,38 +137,38 @@ def test_more_stages_than_there_are_is_refused(context_codec: Codec, photo):
 
 def test_a_quantiser_without_prefixes_makes_no_progressive_files(photo):
     config = {**TINY_MODEL, "quantizer": {**load("quantizer", "pvq"), "dim": 8}}
-    codec = Codec(build_autoencoder(config), Uniform(4, 4), ModelId(bytes(32), bytes(32)))
+    codec = ImageCodec(build_autoencoder(config), Uniform(4, 4), ModelId(bytes(32), bytes(32)))
     with pytest.raises(UsageError, match="ProductVQ cannot be decoded from its first stages alone"):
         codec.compress(photo, progressive=True)
     with pytest.raises(UsageError, match="ProductVQ"):
         codec.decompress(codec.compress(photo), stages=2)
 
 
-def test_a_batch_gives_what_its_images_give_alone(context_codec: Codec):
+def test_a_batch_gives_what_its_images_give_alone(context_codec: ImageCodec):
     images = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
     images[2] = 7  # coded in another way than the others, perhaps
-    coded = context_codec.encode(images)
-    alone = [context_codec.encode(image[None])[0] for image in images]
+    coded = context_codec.compress_batch(images)
+    alone = [context_codec.compress_batch(image[None])[0] for image in images]
     assert coded == alone
-    decoded = context_codec.decode(coded, 32, 32)
+    decoded = context_codec.decompress_batch(coded, 32, 32)
     for image, one in zip(decoded, alone, strict=True):
-        assert np.abs(image.astype(int) - context_codec.decode([one], 32, 32)[0]).max() <= 1
+        assert np.abs(image.astype(int) - context_codec.decompress_batch([one], 32, 32)[0]).max() <= 1
 
 
 def test_an_image_in_tiles_is_the_same_as_in_one_piece(tiny_codec, monkeypatch):
     image = np.random.default_rng(0).integers(256, size=(230, 330, 3), dtype=np.uint8)
     whole = tiny_codec.indices(image[None])
-    pixels = tiny_codec.images(whole, 230, 330)
-    monkeypatch.setattr(tiling, "TILE", 64)
+    pixels = tiny_codec.transform.synthesis(whole, 230, 330)
+    monkeypatch.setattr(tiny_codec.transform, "tile", 64)
     assert np.mean(tiny_codec.indices(image[None]) != whole) < 1e-3  # a tie may be rounded the other way
-    assert np.abs(tiny_codec.images(whole, 230, 330).astype(int) - pixels).max() <= 1
+    assert np.abs(tiny_codec.transform.synthesis(whole, 230, 330).astype(int) - pixels).max() <= 1
 
 
 def squared_error(image: np.ndarray, decoded: np.ndarray) -> float:
     return float(((image.astype(float) - decoded) ** 2).sum())
 
 
-def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: Codec):
+def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: ImageCodec):
     image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
     files = [many_rates_codec.compress(image, quality=quality) for quality in (0.0, 50.0, 100.0)]
     sizes = [len(data) for data in files]
@@ -179,15 +179,15 @@ def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: Code
 
 
 @torch.no_grad()
-def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_as_much(many_rates_codec: Codec):
+def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_as_much(many_rates_codec: ImageCodec):
     """At the weight that a choice was made by, nothing else that is tried has less distortion + weight · bits."""
     image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()[None]
-    assert many_rates_codec.qualities
+    assert many_rates_codec.lambda_range
     indices = {quality: many_rates_codec.indices(image, quality) for quality in (0.0, 40.0, 100.0)}
     indices[-1.0] = many_rates_codec.autoencoder.encode(normalize(torch.from_numpy(image).permute(0, 3, 1, 2))).numpy()
     latent = many_rates_codec.autoencoder.encoder(normalize(torch.from_numpy(image).permute(0, 3, 1, 2)))
     vectors = to_vectors(latent)
-    weight = many_rates_codec.qualities.weight(40.0)
+    weight = many_rates_codec.lambda_range.lmbda(40.0)
     costs = {
         quality: float(
             (many_rates_codec.autoencoder.quantizer.decode(torch.from_numpy(chosen).flatten(0, 2)) - vectors)
@@ -201,7 +201,7 @@ def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_a
 
 
 @pytest.mark.parametrize("chunks", [{}, {Kind.XMP: bytes(20)}])
-def test_a_rate_is_found_by_search(many_rates_codec: Codec, chunks: Chunks):
+def test_a_rate_is_found_by_search(many_rates_codec: ImageCodec, chunks: Chunks):
     image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
     for bpp in (0.15, 0.17):
         quality = many_rates_codec.quality_for(image, bpp, chunks)
@@ -213,8 +213,8 @@ def test_a_rate_is_found_by_search(many_rates_codec: Codec, chunks: Chunks):
         many_rates_codec.quality_for(image, 0.01)
 
 
-def test_a_quality_that_there_is_not_is_refused(many_rates_codec: Codec, tiny_codec: Codec, photo):
-    with pytest.raises(ValueError, match=r"quality is 101\.0, but must be from 0 to 100"):
+def test_a_quality_that_there_is_not_is_refused(many_rates_codec: ImageCodec, tiny_codec: ImageCodec, photo):
+    with pytest.raises(UsageError, match=r"quality is 101\.0, but must be from 0 to 100"):
         many_rates_codec.compress(photo, quality=101.0)
     with pytest.raises(UsageError, match="one rate"):
         tiny_codec.compress(photo, quality=50.0)

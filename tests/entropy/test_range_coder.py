@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqvae.entropy.range_coder import LEAST_BITS, Decoder, Encoder, information, to_frequencies
+from vqvae.entropy.range_coder import MIN_SYMBOL_BITS, Decoder, Encoder, symbol_bits, to_frequencies
 from vqvae.errors import BitstreamError
 
 
@@ -84,11 +84,11 @@ def test_symbols_come_back_in_pieces_too(drawn, first):
 
 
 @given(symbols_and_frequencies)
-def test_a_payload_takes_the_information_and_a_byte_at_most(drawn):
+def test_a_payload_takes_the_symbol_bits_and_a_byte_at_most(drawn):
     symbols, frequencies = drawn
     encoder = Encoder()
     encoder.encode(symbols, frequencies)
-    assert len(encoder.finish()) <= information(symbols, frequencies).sum() / 8 + 1.01
+    assert len(encoder.finish()) <= symbol_bits(symbols, frequencies).sum() / 8 + 1.01
 
 
 def test_a_carry_runs_through_all_words_before():
@@ -106,7 +106,7 @@ def test_a_carry_runs_through_all_words_before():
 def test_frequencies_sum_to_what_the_coder_needs_and_leave_nothing_certain(weights):
     frequencies = to_frequencies(np.array(weights, dtype=np.int64)).astype(np.int64)
     assert (frequencies >= 0).all() and (frequencies + 1).sum() == 2**24
-    assert information(np.array([frequencies.argmax()]), frequencies.astype(np.float32)) > LEAST_BITS
+    assert symbol_bits(np.array([frequencies.argmax()]), frequencies.astype(np.float32)) > MIN_SYMBOL_BITS
 
 
 def test_frequencies_follow_the_weights():

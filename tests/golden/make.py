@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.formats import Chunks
 from vqvae.formats.chunks import NOTHING
@@ -69,7 +69,7 @@ def main() -> None:
             write_with_chunks(codec, picture)
 
 
-def write_archive(codec: Codec, picture: np.ndarray) -> None:
+def write_archive(codec: ImageCodec, picture: np.ndarray) -> None:
     """An archive of three crops, in two appendings."""
     path = FOLDER / f"{ARCHIVE}.vqa"
     path.unlink(missing_ok=True)
@@ -78,13 +78,13 @@ def write_archive(codec: Codec, picture: np.ndarray) -> None:
         with append(path, codec.model_id) as appender:
             for name in names:
                 height, width, _ = crops[name].shape
-                coded = codec.encode(crops[name][None])[0]
+                coded = codec.compress_batch(crops[name][None])[0]
                 appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
     indices = {name: codec.indices(crop[None])[0] for name, crop in crops.items()}
     np.savez_compressed(FOLDER / f"{ARCHIVE}.npz", **indices)
 
 
-def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
+def write_with_chunks(codec: ImageCodec, picture: np.ndarray) -> None:
     """Files with all kinds of chunks; profile and metadata are none, but nobody looks into them."""
     alpha = (picture[..., 0] // 2 + 100).astype(np.uint8)
     besides = Picture(picture, True, alpha, *(f"the {name} of the picture".encode() for name in BESIDES))
@@ -93,7 +93,7 @@ def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
     np.save(FOLDER / f"v{WITH_CHUNKS}-alpha.npy", alpha)
 
 
-def make_codec(config: dict[str, Any], path: Path) -> Codec:
+def make_codec(config: dict[str, Any], path: Path) -> ImageCodec:
     torch.manual_seed(0)
     autoencoder = build_autoencoder(config)
     if isinstance(autoencoder.encoder, LappedEncoder) and isinstance(autoencoder.decoder, LappedDecoder):
@@ -113,8 +113,8 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     return load_codec(path)
 
 
-def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
-    data = codec.compress(picture, progressive, chunks)
+def write(codec: ImageCodec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
+    data = codec.compress(picture, progressive=progressive, chunks=chunks)
     coded = split(data).coded
     assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import TINY_MODEL
-from vqvae.codec import Codec
+from tests.conftest import TINY_MODEL, reconstruct
+from vqvae.codec import ImageCodec
 from vqvae.errors import ModelFileError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import (
@@ -179,8 +179,8 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
 
     trained = build_autoencoder(TINY_MODEL)
     round_to_half(trained)
-    same = Codec(trained, codec.entropy_model, codec.model_id)
-    assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
+    same = ImageCodec(trained, codec.entropy_model, codec.model_id)
+    assert np.array_equal(reconstruct(same, photo), reconstruct(codec, photo))
 
 
 def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_path):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.errors import ConfigError, UnknownModelError
 from vqvae.formats import ModelId
 from vqvae.formats.vqz import split
@@ -167,12 +167,12 @@ def test_two_models_whose_ids_begin_alike_do_not_decode_each_others_files(photo)
     """As if chance had made the three bytes in the file the same."""
     own, other = load_codec(GOLDEN), load_codec(GOLDEN)
     alike = ModelId(own.model_id.whole[:3] + bytes(29), own.model_id.weights[:3] + bytes(29))
-    other = Codec(other.autoencoder, other.entropy_model, alike, qualities=other.qualities)
+    other = ImageCodec(other.autoencoder, other.entropy_model, alike, lambda_range=other.lambda_range)
     data = own.compress(photo)
     with pytest.raises(Exception, match="or made with another model whose id begins like"):
         other.decompress(data)
     with pytest.raises(UnknownModelError):
-        Codec(other.autoencoder, other.entropy_model, ModelId(bytes(32), bytes(32))).decompress(data)
+        ImageCodec(other.autoencoder, other.entropy_model, ModelId(bytes(32), bytes(32))).decompress(data)
 
 
 def test_all_shipped_and_golden_models_have_ids_of_their_own():

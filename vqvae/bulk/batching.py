@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.bulk.pipeline import Together
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.formats import Coded
 
 MOST_IMAGES = 64
@@ -12,23 +12,23 @@ MOST_PIXELS = 2**20  # of all images, unless it is a single one
 
 
 def encoding(
-    codec: Codec, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False, quality: float | None = None
+    codec: ImageCodec, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False, quality: float | None = None
 ) -> Together:
-    """Asks for the `Coded` indices of an image; the arguments are those of `Codec.encode`."""
+    """Asks for the `Coded` indices of an image; the arguments are those of `ImageCodec.compress_batch`."""
 
     def compute(images: list[np.ndarray]) -> list[Coded]:
         together = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
-        return codec.encode(together, progressive, quality)
+        return codec.compress_batch(together, progressive, quality)
 
     height, width, _ = image.shape
     return Together(compute, image, (codec, height, width, quality), _most(height, width))
 
 
-def decoding(codec: Codec, coded: Coded, height: int, width: int, stages: int | None = None) -> Together:
-    """Asks for the image of coded indices; the arguments are those of `Codec.decode`."""
+def decoding(codec: ImageCodec, coded: Coded, height: int, width: int, stages: int | None = None) -> Together:
+    """Asks for the image of coded indices; the arguments are those of `ImageCodec.decompress_batch`."""
 
     def compute(many: list[Coded]) -> UInt8[np.ndarray, "n H W 3"]:
-        return codec.decode(many, height, width, stages)
+        return codec.decompress_batch(many, height, width, stages)
 
     return Together(compute, coded, (codec, height, width), _most(height, width))
 

@@ -10,11 +10,11 @@ from vqvae.bulk.pipeline import Steps
 from vqvae.bulk.plan import Job, locate
 from vqvae.cli.models import Models
 from vqvae.cli.progress import attempt_ahead, attempt_each, messages, run
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.errors import UsageError, VqvaeError, errors_of
 from vqvae.formats import Coded
 from vqvae.formats.vqa.block import Entry
-from vqvae.formats.vqa.reader import HEADER_BYTES, Archive, read_header
+from vqvae.formats.vqa.reader import HEADER_BYTES, Archive
 from vqvae.formats.vqa.writer import append
 from vqvae.media.images import READABLE, check_writable_format, read_image, write_image
 
@@ -38,9 +38,9 @@ def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool,
     """
     jobs = list(dict.fromkeys(Job(source, path / inner) for source, inner in locate(inputs, READABLE)))
     if path.exists() and path.stat().st_size >= HEADER_BYTES:
-        codec = models.for_archive(read_header(path))
+        codec = models.for_archive(Archive(path))
     else:
-        codec = models.codec(models.for_all(partial(read_image, job.source) for job in jobs))
+        codec = models.codec(models.path_for_all(partial(read_image, job.source) for job in jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     claimed: dict[str, Path] = {}
     with append(path, codec.model_id, named) as appender:
@@ -75,7 +75,7 @@ def encode_into(path: Path, inputs: Sequence[Path], models: Models, named: bool,
 
 def decode_from(
     archive: Archive,
-    codec: Codec,
+    codec: ImageCodec,
     only: Sequence[str],
     output: Path | None,
     suffix: str,

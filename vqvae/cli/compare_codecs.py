@@ -53,7 +53,7 @@ def compare_path(
     if crops_file:
         check_writable_format(crops_file)
     sources = find_images(path, data_root)
-    model = models.for_all(source.load for source in sources)
+    model = models.path_for_all(source.load for source in sources)
     ours = ModelCoder(model.stem, models.codec(model))
     coders = [ours, *others]
     measured: dict[Source, list[CoderResult]] = {}

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vqvae.backend.cold_start import cold_start
+from vqvae.backend.dispatch import CompiledLater
 from vqvae.errors import UsageError, VqvaeError, errors_of
 
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
@@ -51,7 +51,6 @@ MaxPixels = Annotated[
 
 
 @app.command()
-@cold_start()
 def encode(
     inputs: Inputs,
     output: Output = None,
@@ -94,7 +93,7 @@ def encode(
         raise UsageError("--no-names is for an archive: name one with --archive")
     if quality is not None and bpp is not None:
         raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-    models = Models(model, device, quality=quality, many_rates=bpp is not None)
+    models = Models(model, device, quality=quality, many_rates=bpp is not None, backend=CompiledLater())
     if archive:
         from vqvae.cli.archive import encode_into
 
@@ -123,7 +122,6 @@ def encode(
 
 
 @app.command()
-@cold_start()
 def decode(
     inputs: Inputs,
     output: Output = None,
@@ -153,14 +151,14 @@ def decode(
     from vqvae.media.metadata_chunks import to_picture
 
     suffix = f".{format.lstrip('.')}"
-    models = Models(model, device, max_pixels)
+    models = Models(model, device, max_pixels, backend=CompiledLater())
     if any(map(is_archive, inputs)):
         from vqvae.cli.archive import decode_from
 
         if len(inputs) > 1:
             raise UsageError("an archive is decoded by itself: leave out the other inputs")
         archive = Archive(inputs[0])
-        codec = models.for_archive(archive.header)
+        codec = models.for_archive(archive)
         _exit(decode_from(archive, codec, only or [], output, suffix, force, stages, workers))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")

@@ -43,7 +43,7 @@ def evaluate_path(models: Models, path: str, data_root: Path, json_file: Path | 
         whether every image could be evaluated.
     """
     sources = find_images(path, data_root)
-    model = models.for_all(source.load for source in sources)
+    model = models.path_for_all(source.load for source in sources)
     codec = models.codec(model)
     results: list[ImageResult] = []
 

@@ -85,14 +85,14 @@ def _find_model(file: UnverifiedFile) -> str | None:
     """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
     store = ModelStore()
     try:
-        return store.find(file.verify(store.paths)).stem
+        return store.paths[file.verify(store.paths)].stem
     except UnknownModelError:
         return None
 
 
 def _find_model_of_archive(archive: Archive) -> str | None:
     try:
-        return ModelStore().find_of_archive(archive.header).stem
+        return ModelStore().path_for_archive(archive).stem
     except UnknownModelError:
         return None
 

@@ -58,10 +58,26 @@ class AutoEncoder(nn.Module):
         Raises:
             ConfigError: height and width are no multiples of the stride.
         """
-        self._check_size(images)
-        latent = self.encoder(images)
+        latent = self.analysis(images)
         quantized = self.quantizer(to_vectors(latent))
-        return Reconstruction(self.decoder(to_grid(quantized.values, latent)), quantized)
+        return Reconstruction(self.synthesis(to_grid(quantized.values, latent)), quantized)
+
+    def analysis(self, images: Float[Tensor, "n 3 H W"], rate: float | None = None) -> Float[Tensor, "n D h w"]:
+        """The vectors of images, before they are quantised.
+
+        Args:
+            images: the images.
+            rate: from 0 to 1, for networks that take one.
+
+        Raises:
+            ConfigError: height and width are no multiples of the stride.
+        """
+        self._check_size(images)
+        return self.encoder(images, rate) if self.encoder.takes_rate else self.encoder(images)
+
+    def synthesis(self, latent: Float[Tensor, "n D h w"], rate: float | None = None) -> Float[Tensor, "n 3 H W"]:
+        """The images of vectors; `rate` as in `analysis`."""
+        return self.decoder(latent, rate) if self.decoder.takes_rate else self.decoder(latent)
 
     def encode(self, images: Float[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
         """The indices of images.
@@ -69,15 +85,14 @@ class AutoEncoder(nn.Module):
         Raises:
             ConfigError: height and width are no multiples of the stride.
         """
-        self._check_size(images)
-        latent = self.encoder(images)
+        latent = self.analysis(images)
         indices = self.quantizer.encode(to_vectors(latent))
         return indices.view(latent.shape[0], *latent.shape[2:], -1)
 
-    def decode(self, indices: Int64[Tensor, "n h w m"]) -> Float[Tensor, "n 3 H W"]:
-        """The images that indices stand for."""
+    def decode(self, indices: Int64[Tensor, "n h w m"], rate: float | None = None) -> Float[Tensor, "n 3 H W"]:
+        """The images that indices stand for; `rate` as in `analysis`."""
         values = self.quantizer.decode(indices.flatten(0, 2))
-        return self.decoder(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2))
+        return self.synthesis(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2), rate)
 
     def _check_size(self, images: Float[Tensor, "n 3 H W"]) -> None:
         height, width = images.shape[2:]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.evaluation.fidelity import psnr_of
 from vqvae.evaluation.measure import Measured, average, finite, round_trip
 from vqvae.formats.vqz import split
@@ -41,7 +41,7 @@ class ImageResult(Measured):
         }
 
 
-def evaluate_image(codec: Codec, name: str, image: UInt8[np.ndarray, "H W 3"]) -> ImageResult:
+def evaluate_image(codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"]) -> ImageResult:
     """Compresses and decompresses one image."""
     trip = round_trip(codec.compress, codec.decompress, image)
     return ImageResult(**vars(trip.measured), name=name, payload_bytes=split(trip.data).coded.payload_bytes)

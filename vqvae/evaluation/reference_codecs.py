@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.errors import ImageError, MissingPackageError, UsageError
 
 Quality = int | float | None
@@ -46,10 +46,10 @@ class ModelCoder(Coder):
         codec: made of it.
     """
 
-    def __init__(self, name: str, codec: Codec):
+    def __init__(self, name: str, codec: ImageCodec):
         self.name = name
         self.codec = codec
-        self.qualities = MODEL_QUALITIES if codec.qualities else (None,)
+        self.qualities = MODEL_QUALITIES if codec.variable_rate else (None,)
 
     def encode(self, image: UInt8[np.ndarray, "H W 3"], quality: Quality) -> bytes:
         return self.codec.compress(image, quality=quality)

@@ -11,9 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from vqvae.codec import Codec
+from vqvae.backend.dispatch import Backend
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.rate_control import Qualities
+from vqvae.codec.rate_control import LambdaRange
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ModelFileError
 from vqvae.formats import ModelId
@@ -173,12 +174,13 @@ def _id_from_json(path: Path, stored: Any) -> ModelId | None:
     return ModelId(*pairs[0], tuple(pairs[1:]))
 
 
-def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
+def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None = None) -> ImageCodec:
     """The codec of a model file.
 
     Args:
         path: the file.
         max_pixels: compressed files that claim larger images are refused.
+        backend: chooses between compiled and plain code.
 
     Raises:
         ModelFileError: the file is not there, damaged, or not one of ours.
@@ -192,8 +194,8 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
         _load(_parts(autoencoder, entropy_model), model.tensors)
         entropy_model.check()
         given = model.config.get("qualities")
-        qualities = None if given is None else Qualities.from_config(given)
-        codec = Codec(autoencoder, entropy_model, model.model_id, max_pixels, qualities)
+        lambda_range = None if given is None else LambdaRange.from_config(given)
+        codec = ImageCodec(autoencoder, entropy_model, model.model_id, max_pixels, lambda_range, backend)
     if model.stored_id not in (None, codec.model_id):
         raise ModelFileError(f"{path}: damaged: its stored id is not that of its weights and its config")
     return codec

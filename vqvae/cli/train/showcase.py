@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.data.sample import load_photo
 from vqvae.evaluation import psnr
 from vqvae.media.images import read_image, write_image
@@ -15,7 +15,7 @@ from vqvae.media.images import read_image, write_image
 MARGIN = 24  # pixels, room for the caption
 
 
-def show(codec: Codec, photos: Sequence[str], folder: Path) -> None:
+def show(codec: ImageCodec, photos: Sequence[str], folder: Path) -> None:
     """Writes each photograph, its compressed file and what that decodes to, and one picture of them all.
 
     Args:
