@@ -1,5 +1,8 @@
 """Images through the codec."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +10,14 @@ import torch
 from tests.conftest import TINY_MODEL, reconstruct, smooth_pictures
 from tests.contracts.configs import load
 from vqvae.codec import ImageCodec
-from vqvae.codec.autoencoder import normalize, to_pixels, to_vectors
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.entropy import Uniform
 from vqvae.errors import BitstreamError, UnknownModelError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack
 from vqvae.formats.vqz import split, unpack
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, save_model
+from vqvae.networks import ConvDecoder, ConvEncoder
 
 
 def opened(codec: ImageCodec, data: bytes) -> Container:
@@ -218,3 +222,77 @@ def test_a_quality_that_there_is_not_is_refused(many_rates_codec: ImageCodec, ti
         many_rates_codec.compress(photo, quality=101.0)
     with pytest.raises(UsageError, match="one rate"):
         tiny_codec.compress(photo, quality=50.0)
+
+
+def test_a_search_for_a_rate_runs_the_encoder_once(many_rates_codec: ImageCodec):
+    image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()
+    calls = []
+    many_rates_codec.autoencoder.encoder.register_forward_hook(lambda *_: calls.append(1))
+    quality = many_rates_codec.quality_for(image, 0.17)
+    assert len(calls) == 1
+    assert 8 * len(many_rates_codec.compress(image, quality=quality)) <= 0.17 * 96 * 96
+
+
+def test_a_pickled_codec_writes_the_same_bytes_and_is_no_larger_after_use(many_rates_codec: ImageCodec, photo):
+    fresh = len(pickle.dumps(many_rates_codec))
+    data = many_rates_codec.compress(photo)
+    assert len(pickle.dumps(many_rates_codec)) == fresh
+    copy = pickle.loads(pickle.dumps(many_rates_codec))
+    assert copy.compress(photo) == data and np.array_equal(copy.decompress(data), many_rates_codec.decompress(data))
+
+
+def test_threads_share_a_codec(many_rates_codec: ImageCodec):
+    images = smooth_pictures(8, 48).permute(0, 2, 3, 1).numpy()
+    alone = [many_rates_codec.compress(image) for image in images]
+    fresh = pickle.loads(pickle.dumps(many_rates_codec))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fresh.compress, images)) == alone
+
+
+class ScaledEncoder(ConvEncoder):
+    """Takes a rate."""
+
+    takes_rate = True
+
+    def forward(self, image: torch.Tensor, rate: float) -> torch.Tensor:
+        return (1 + rate) * super().forward(image)
+
+
+class ScaledDecoder(ConvDecoder):
+    """Undoes it."""
+
+    takes_rate = True
+
+    def forward(self, latent: torch.Tensor, rate: float) -> torch.Tensor:
+        return super().forward(latent / (1 + rate))
+
+
+@pytest.fixture
+def rate_codec(tiny_codec: ImageCodec) -> ImageCodec:
+    networks = {}
+    for part, kind in (("encoder", ScaledEncoder), ("decoder", ScaledDecoder)):
+        arguments = {name: value for name, value in TINY_MODEL[part].items() if name != "_target_"}
+        networks[part] = kind(**arguments)
+        networks[part].load_state_dict(getattr(tiny_codec.autoencoder, part).state_dict())
+    autoencoder = AutoEncoder(networks["encoder"], tiny_codec.autoencoder.quantizer, networks["decoder"])
+    return ImageCodec(autoencoder, tiny_codec.entropy_model, tiny_codec.model_id)
+
+
+def test_networks_that_take_a_rate_find_it_in_the_file(rate_codec: ImageCodec, tiny_codec: ImageCodec, photo):
+    files = [rate_codec.compress(photo, quality=quality) for quality in (0.0, 40.0, 100.0)]
+    assert [split(data).coded.sections[0][0] for data in files] == [0, 102, 255]
+    assert rate_codec.compress(photo) == rate_codec.compress(photo, quality=50.0)
+    coarsest = tiny_codec.compress(photo)
+    assert split(files[0]).coded.sections[0][1:] == split(coarsest).coded.sections[0]
+    assert np.array_equal(rate_codec.decompress(files[0]), tiny_codec.decompress(coarsest))
+    finest = rate_codec.autoencoder.encode(normalize(torch.from_numpy(photo[:36, :52]).permute(2, 0, 1)[None]), 1.0)
+    whole = rate_codec.compress(photo[:36, :52], quality=100.0)
+    assert np.array_equal(rate_codec.decode_indices([split(whole).coded], 36, 52), finest.numpy())
+    batch = rate_codec.decompress_batch([split(data).coded for data in files], 37, 53)
+    for image, data in zip(batch, files, strict=True):
+        assert np.abs(image.astype(int) - rate_codec.decompress(data)).max() <= 1
+
+
+def test_a_file_without_the_rate_that_its_networks_take_is_refused(rate_codec: ImageCodec):
+    with pytest.raises(BitstreamError, match="should begin with the rate"):
+        rate_codec.decompress_batch([Coded(0, (b"",))], 4, 4)

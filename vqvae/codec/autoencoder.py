@@ -79,13 +79,9 @@ class AutoEncoder(nn.Module):
         """The images of vectors; `rate` as in `analysis`."""
         return self.decoder(latent, rate) if self.decoder.takes_rate else self.decoder(latent)
 
-    def encode(self, images: Float[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
-        """The indices of images.
-
-        Raises:
-            ConfigError: height and width are no multiples of the stride.
-        """
-        latent = self.analysis(images)
+    def encode(self, images: Float[Tensor, "n 3 H W"], rate: float | None = None) -> Int64[Tensor, "n h w M"]:
+        """The indices of images; arguments and errors are those of `analysis`."""
+        latent = self.analysis(images, rate)
         indices = self.quantizer.encode(to_vectors(latent))
         return indices.view(latent.shape[0], *latent.shape[2:], -1)
 
