@@ -10,7 +10,8 @@ from vqvae.errors import UsageError
 
 def test_the_logarithm_of_lambda_is_linear_in_the_quality():
     qualities = LambdaRange(finest=0.01, coarsest=100.0)
-    assert [math.log10(qualities.lmbda(quality)) for quality in (0.0, 25.0, 50.0, 100.0)] == pytest.approx([2, 1, 0, -2])
+    lambdas = [qualities.lmbda(quality) for quality in (0.0, 25.0, 50.0, 100.0)]
+    assert [math.log10(lmbda) for lmbda in lambdas] == pytest.approx([2, 1, 0, -2])
 
 
 @pytest.mark.parametrize("quality", [-1.0, 100.1, float("nan")])

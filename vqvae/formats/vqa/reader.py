@@ -208,7 +208,8 @@ class Archive:
             self._payloads(block)
 
     def _payloads(self, number: int) -> bytes:
-        if self._last_read[0] != number:
+        last_read = self._last_read  # once, as other threads may replace it
+        if last_read[0] != number:
             first, last, start, head = self._blocks[number]
             with self.path.open("rb", buffering=0) as file:
                 file.seek(start)
@@ -218,8 +219,8 @@ class Archive:
                     f"{self.path}: block {number}: corrupt: the checksum of its payloads does not match "
                     f"(images {first} to {last} are lost, the others are not)"
                 )
-            self._last_read = number, payloads
-        return self._last_read[1]
+            self._last_read = last_read = number, payloads
+        return last_read[1]
 
     def _name_of(self, number: int) -> str:
         return self._names[number] if self.named else f"{number:05}"
