@@ -35,10 +35,9 @@ def to_picture(pixels: UInt8[np.ndarray, "H W 3"], chunks: Chunks) -> Picture:
         pixels,
         grey=Kind.GREY in chunks,
         alpha=_alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None,
-        **{
-            name: _unpack(chunks[kind], name) if kind in chunks else None
-            for name, kind in {"profile": Kind.PROFILE, "exif": Kind.EXIF, "xmp": Kind.XMP}.items()
-        },
+        profile=_unpack(chunks, Kind.PROFILE, "profile"),
+        exif=_unpack(chunks, Kind.EXIF, "exif"),
+        xmp=_unpack(chunks, Kind.XMP, "xmp"),
     )
 
 
@@ -54,10 +53,12 @@ def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
     raise BitstreamError(f"corrupt: its alpha channel is none ({reason})")
 
 
-def _unpack(data: bytes, name: str) -> bytes:
+def _unpack(chunks: Chunks, kind: Kind, name: str) -> bytes | None:
+    if kind not in chunks:
+        return None
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(data, MOST_BESIDES + 1)
+        unpacked = unpacker.decompress(chunks[kind], MOST_BESIDES + 1)
     except zlib.error as error:
         raise BitstreamError(f"corrupt: its {name} cannot be unpacked ({error})") from None
     if len(unpacked) > MOST_BESIDES or not unpacker.eof or unpacker.unused_data:

@@ -115,7 +115,8 @@ def encode(
         height, width, _ = picture.pixels.shape
         data = codec.pack(coded, height, width, chunks)
         yield partial(write, data, job.target)
-        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / (width * height):.3f} bpp"
+        lost = f", without its {' and '.join(picture.lost)}, which cannot be read" if picture.lost else ""
+        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / (width * height):.3f} bpp{lost}"
 
     _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force, workers))
 
