@@ -273,7 +273,7 @@ def main() -> None:
 
     Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
     """
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; what is too large, we refuse
+    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: what matters, we say
     try:
         app()
     except (VqvaeError, OSError) as error:

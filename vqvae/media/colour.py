@@ -117,10 +117,16 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     Raises:
         ImageError: the profile is damaged, or of other pixels.
     """
+    if image.mode == "L":  # by its levels, since LittleCMS's shortcut for greyscale is off by up to 9 of them
+        levels = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        return Image.fromarray(np.asarray(_convert(levels, profile, ImageCms.Flags.NOOPTIMIZE))[0][np.asarray(image)])
+    return _convert(image, profile, ImageCms.Flags.NONE)
+
+
+def _convert(image: Image.Image, profile: bytes, flags: ImageCms.Flags) -> Image.Image:
+    srgb, intent = ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL
     try:
-        converted = ImageCms.profileToProfile(
-            image, BytesIO(profile), ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB"
-        )
+        converted = ImageCms.profileToProfile(image, BytesIO(profile), srgb, intent, "RGB", flags=flags)
     except ImageCms.PyCMSError as error:
         raise ImageError(f"its colour profile cannot be used ({error}): convert it to sRGB first") from None
     assert converted

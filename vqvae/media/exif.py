@@ -60,6 +60,8 @@ def read_exif(image: Image.Image) -> bytes | None:
     exif = image.info.get("exif")
     if exif is None and "Raw profile type exif" in image.info:
         exif = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+        if not exif:
+            raise ValueError("there is nothing in it")
     return without_orientation(exif) if exif else None
 
 

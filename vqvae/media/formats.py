@@ -14,7 +14,7 @@ WITHOUT_GREY = {"QOI"}
 
 MAX_SIDES = {
     **{"ICO": 256, "WEBP": 16383, "AVIF": 32768, "JPEG": 65500, "MPO": 65500},
-    **dict.fromkeys(("GIF", "TGA", "PCX", "SGI"), 65535),
+    **dict.fromkeys(("GIF", "TGA", "SGI"), 65535),
 }
 """Height or width that a format holds and that Pillow reads again, where there is a limit."""
 
