@@ -194,7 +194,7 @@ def _sgi(image: Image.Image, path: Path) -> Header:
 
 
 def _dds(image: Any, path: Path) -> Header:
-    return Header(16 if image.pixel_format.startswith("BC6H") else 8)
+    return Header(16 if getattr(image, "pixel_format", "").startswith("BC6H") else 8)
 
 
 READERS: dict[str, Callable[[Any, Path], Header]] = {
