@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from vqvae.coding import Chunks, Kind
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, reason_of
 from vqvae.images import MOST_BESIDES, Picture
 
 
@@ -48,8 +48,8 @@ def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
             if (image.mode, image.size) == ("L", (width, height)):
                 return np.asarray(image)
             reason = f"{image.size[0]}×{image.size[1]} pixels of mode {image.mode}"
-    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
-        reason = str(error)
+    except Exception as error:  # of damaged files, Pillow raises errors of any kind
+        reason = reason_of(error)
     raise BitstreamError(f"corrupt: its alpha channel is none ({reason})")
 
 
