@@ -47,3 +47,11 @@ def errors_of(thing: object) -> Iterator[None]:
         yield
     except VqvaeError as error:
         raise type(error)(f"{thing}: {error}") from None
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception of a library says, in one line; its kind, where it says nothing."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__
