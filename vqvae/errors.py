@@ -36,6 +36,10 @@ class UsageError(VqvaeError):
     """A command was called in a way that makes no sense."""
 
 
+class NotFiniteError(VqvaeError, ValueError):
+    """Vectors hold NaN or infinity."""
+
+
 class MissingPackageError(VqvaeError, ImportError):
     """An optional package is needed, and not installed."""
 
@@ -47,3 +51,11 @@ def errors_of(thing: object) -> Iterator[None]:
         yield
     except VqvaeError as error:
         raise type(error)(f"{thing}: {error}") from None
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception of a library says, in one line; its kind, where it says nothing."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__

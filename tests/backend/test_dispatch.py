@@ -18,7 +18,7 @@ from vqvae.backend.dispatch import (
 )
 from vqvae.models.file import load_codec
 from vqvae.models.store import find_model, shipped_models
-from vqvae.quantizers import compiled
+from vqvae.quantizers import dispatch
 
 LOADED = """
 import sys
@@ -70,9 +70,9 @@ def test_the_choice_holds_within_the_call_of_a_codec(tiny_codec, photo):
     tiny_codec.decompress(data)
     assert used == [10 * 14] * 2
     with Plain().coding(1):
-        assert compiled.kernels_for(quantizer.codebooks) is None
+        assert dispatch.kernels_for(quantizer.codebooks) is None
         with Compiled().coding(1):
-            assert compiled.kernels_for(quantizer.codebooks) is not None
+            assert dispatch.kernels_for(quantizer.codebooks) is not None
         assert prefers_plain()
     assert not prefers_plain()
 

@@ -12,7 +12,7 @@ from tests.contracts.configs import load
 from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.entropy import Uniform
-from vqvae.errors import BitstreamError, UnknownModelError, UsageError
+from vqvae.errors import BitstreamError, ImageError, UnknownModelError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack
 from vqvae.formats.vqz import split, unpack
 from vqvae.models.build import build_autoencoder, build_entropy_model
@@ -87,7 +87,7 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> ImageCodec:
     images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         indices = autoencoder.eval().encode(normalize(images)).numpy()
-    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
     path = tmp_path_factory.mktemp("model") / "context.safetensors"
     save_model(path, config, autoencoder, entropy_model, {})
     return load_codec(path)
@@ -296,3 +296,43 @@ def test_networks_that_take_a_rate_find_it_in_the_file(rate_codec: ImageCodec, t
 def test_a_file_without_the_rate_that_its_networks_take_is_refused(rate_codec: ImageCodec):
     with pytest.raises(BitstreamError, match="should begin with the rate"):
         rate_codec.decompress_batch([Coded(0, (b"",))], 4, 4)
+
+
+def test_an_image_that_would_be_padded_to_many_times_its_size_is_refused_beforehand(tiny_codec):
+    tiny_codec.max_pixels = 10_000
+    stride = tiny_codec.autoencoder.stride
+    longest = 2 * 10_000 // stride
+    assert tiny_codec.compress(np.zeros((1, longest, 3), np.uint8))
+    padded = stride * (longest + stride)
+    with pytest.raises(ImageError, match=rf"has {longest + 1}×1 pixels, {padded} when padded to multiples of {stride}"):
+        tiny_codec.compress(np.zeros((1, longest + 1, 3), np.uint8))
+
+
+def test_a_file_that_claims_such_an_image_is_refused_before_it_takes_memory(tiny_codec):
+    container = opened(tiny_codec, tiny_codec.compress(np.zeros((8, 8, 3), np.uint8)))
+    hostile = pack(container._replace(width=tiny_codec.max_pixels, height=1))
+    with pytest.raises(BitstreamError, match="when padded to multiples of"):
+        tiny_codec.decompress(hostile)
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "layers"),
+    [
+        ({"_target_": "product_residual_vq", "dim": 8, "pieces": 2, "stages": 3, "codebook_bits": 3}, 3),
+        ({"_target_": "residual_vq", "dim": 8, "stages": 3, "codebook_size": 5}, 3),
+        ({"_target_": "product_vq", "dim": 8, "stages": 2, "codebook_size": 6}, 1),
+    ],
+)
+def test_quantisers_of_any_layers_and_codebook_sizes_make_files(quantizer, layers, photo):
+    config = {**TINY_MODEL, "quantizer": quantizer}
+    autoencoder = build_autoencoder(config)
+    codec = ImageCodec(autoencoder, build_entropy_model(config["entropy"], autoencoder), ModelId(bytes(32), bytes(32)))
+    assert codec.stages == layers
+    assert np.array_equal(codec.decompress(codec.compress(photo)), reconstruct(codec, photo))
+    if layers > 1:
+        data = codec.compress(photo, progressive=True)
+        assert len(split(data).sections) == layers
+        assert np.array_equal(codec.decompress(data), reconstruct(codec, photo))
+        first = autoencoder.quantizer.prefixes[0]
+        indices = codec.decode_indices([split(data).coded], 37, 53, stages=1)
+        assert indices.shape[-1] == first and codec.decompress(data, stages=1).shape == photo.shape

@@ -18,6 +18,7 @@ from vqvae.cli.progress import attempt_each
 from vqvae.errors import UsageError
 from vqvae.evaluation import psnr
 from vqvae.media.atomic import atomic_path
+from vqvae.media.formats import MAX_SIDES
 from vqvae.media.images import READABLE, read_image
 
 WHITE = 32  # levels of 255: an error of so many is white in the map
@@ -94,6 +95,8 @@ def error_map(original: UInt8[np.ndarray, "H W 3"], decoded: UInt8[np.ndarray, "
 
 
 def _embed(image: Image.Image) -> str:
+    """As WebP, or as PNG where it is too wide or high for that."""
     file = BytesIO()
-    image.save(file, "WEBP", lossless=True, quality=50, exact=True)
-    return f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
+    format = "WEBP" if max(image.size) <= MAX_SIDES["WEBP"] else "PNG"
+    image.save(file, format, lossless=True, quality=50, exact=True)
+    return f"data:image/{format.lower()};base64,{b64encode(file.getvalue()).decode()}"

@@ -116,7 +116,8 @@ def encode(
         height, width, _ = picture.pixels.shape
         data = codec.pack(coded, height, width, chunks)
         yield partial(write, data, job.target)
-        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / (width * height):.3f} bpp"
+        lost = f", without its {' and '.join(picture.lost)}, which cannot be read" if picture.lost else ""
+        return f"{job.source} → {job.target}: {len(data)} bytes, {8 * len(data) / (width * height):.3f} bpp{lost}"
 
     _exit(run(plan(inputs, output, READABLE, ".vqz"), work, force, workers))
 
@@ -171,7 +172,7 @@ def decode(
             pixels = yield decoding(codec, container.coded, container.height, container.width, stages)
             picture = to_picture(pixels, container.chunks)
         left_out = yield partial(write_picture, picture, job.target)
-        all_stages = codec.entropy_model.stages
+        all_stages = codec.stages
         used = min(stages or all_stages, len(container.coded.sections) if container.coded.progressive else all_stages)
         part = f", {used} of {all_stages} stages" if used < all_stages else ""
         lost = f", without its {' and '.join(left_out)}, which this format cannot hold" if left_out else ""
@@ -271,7 +272,7 @@ def main() -> None:
 
     Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
     """
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; what is too large, we refuse
+    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: what matters, we say
     try:
         app()
     except (VqvaeError, OSError) as error:

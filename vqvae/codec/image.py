@@ -12,18 +12,19 @@ from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
-from vqvae.codec.rate_control import LambdaRange, search_quality
+from vqvae.codec.rate_code import add_rate, rounded_rate, split_rate
+from vqvae.codec.rate_control import LambdaRange, allows_rdo, rdo_quantize, search_quality
 from vqvae.codec.transform import ImageTransform
 from vqvae.entropy import EntropyModel
-from vqvae.entropy.context.network import MAX_REACH
-from vqvae.errors import BitstreamError, ConfigError, UsageError
+from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.media.images import MAX_PIXELS
+from vqvae.quantizers import PrefixDecodable
 
 DEFAULT_QUALITY = 50.0
-RATE_CODES = 255
-"""Of models whose networks take a rate, the first byte of the first section is the rate times this."""
+PADDED_LIMIT = 2
+"""Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
 
 
 class ImageCodec:
@@ -35,7 +36,7 @@ class ImageCodec:
         autoencoder: the networks; set to evaluation here.
         entropy_model: codes the indices; fixed width does where that is shorter.
         model_id: tells files of this model from those of others.
-        max_pixels: files that claim larger images are refused.
+        max_pixels: files that claim larger images are refused, as are images whose padding takes twice as many.
         lambda_range: of a variable-rate model.
         backend: chooses between compiled and plain code; both give the same bytes.
 
@@ -53,21 +54,27 @@ class ImageCodec:
         backend: Backend | None = None,
     ):
         quantizer = autoencoder.quantizer
-        if lambda_range and not quantizer.separable:
+        if lambda_range and not allows_rdo(quantizer):
             raise ConfigError(
                 f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
-                "leave them out, or take product_vq as the quantiser"
+                "leave them out, or take product_vq with codebook_bits as the quantiser"
             )
+        layers = quantizer.prefixes if isinstance(quantizer, PrefixDecodable) else None
         self.autoencoder = autoencoder
         self.entropy_model = entropy_model
         self.transform = ImageTransform(autoencoder)
-        self.index_coder = IndexCoder(entropy_model)
+        self.index_coder = IndexCoder(entropy_model, quantizer.index_sizes, layers)
         self.model_id = model_id
         self.max_pixels = max_pixels
         self.lambda_range = lambda_range
         self.backend = backend or Compiled()
         self.quality = DEFAULT_QUALITY
         """Of variable-rate models, where no quality is given."""
+
+    @property
+    def stages(self) -> int:
+        """Number of stages that can be decoded one after the other; 1 where the quantiser has no prefixes."""
+        return len(self.index_coder.layers)
 
     @property
     def variable_rate(self) -> bool:
@@ -126,6 +133,9 @@ class ImageCodec:
         if progressive:
             self._check_prefixes()
         check_batch(images)
+        height, width = images.shape[1:3]
+        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
+            raise ImageError(self._too_large(height, width) + ": cut it up first")
         with self.backend.coding(len(images) * prod(self.transform.grid(*images.shape[1:3]))):
             return self._code(self.indices(images, quality), progressive, quality)
 
@@ -139,17 +149,15 @@ class ImageCodec:
             BitstreamError: the indices are damaged.
             UsageError: the quantiser cannot decode its first stages alone.
         """
-        indices = self.decode_indices(coded, height, width, stages)
-        if indices.shape[3] < self.entropy_model.stages:
+        if stages is not None:
             self._check_prefixes()
+        indices = self.decode_indices(coded, height, width, stages)
         if not self.transform.takes_rate:
             return self.transform.synthesis(indices, height, width)
         images = np.empty((len(coded), height, width, 3), np.uint8)
-        codes = np.array([one.sections[0][0] for one in coded])
-        for code in np.unique(codes):
-            images[codes == code] = self.transform.synthesis(
-                indices[codes == code], height, width, float(code) / RATE_CODES
-            )
+        rates = np.array([split_rate(one).rate for one in coded])
+        for rate in np.unique(rates):
+            images[rates == rate] = self.transform.synthesis(indices[rates == rate], height, width, float(rate))
         return images
 
     @torch.inference_mode()
@@ -162,10 +170,10 @@ class ImageCodec:
             UsageError: there is a quality, but the model has one rate; or it is out of range.
         """
         quality = self._checked(quality)
-        rate = self._rate_code(quality) / RATE_CODES if self.transform.takes_rate else None
+        rate = rounded_rate(quality / 100) if self.transform.takes_rate else None
         if self.lambda_range is None:
             return self.transform.nearest(images, rate)
-        return self._rdo_quantize(self.transform.analysis(images, rate), self.lambda_range.lmbda(quality))
+        return self._choose(self.transform.analysis(images, rate), quality)
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
@@ -177,7 +185,7 @@ class ImageCodec:
         """
         self._check_size(height, width)
         if self.transform.takes_rate:
-            coded = [_without_rate_code(one) for one in coded]
+            coded = [split_rate(one).coded for one in coded]
         grid = self.transform.grid(height, width)
         with self.backend.coding(len(coded) * prod(grid)):
             return self.index_coder.decode(coded, grid, stages)
@@ -202,7 +210,7 @@ class ImageCodec:
         def size_at(quality: float) -> int:
             with self.backend.coding(prod(self.transform.grid(height, width))):
                 if self.lambda_range and vectors:
-                    indices = self._rdo_quantize(vectors, self.lambda_range.lmbda(quality))
+                    indices = self._choose(vectors, quality)
                 else:
                     indices = self.indices(pixels[None], quality)
                 (coded,) = self._code(indices, False, quality)
@@ -227,30 +235,16 @@ class ImageCodec:
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return quality
 
-    def _rate_code(self, quality: float | None) -> int:
-        return round(self._checked(quality) / 100 * RATE_CODES)
-
-    def _rdo_quantize(
-        self, bands: Iterable[Float32[np.ndarray, "n r w D"]], lmbda: float
-    ) -> Int64[np.ndarray, "n h w M"]:
-        """The indices of least distortion + λ · bits, of vectors that come some rows at a time."""
-        codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
-        chosen: list[Int64[np.ndarray, "n r w M"]] = []
-        above = None
-        for vectors in bands:
-            subvectors = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
-            if above is None:
-                above = np.empty((len(vectors), 0, vectors.shape[2], len(codebooks)), np.int64)
-            chosen.append(self.entropy_model.rdo_quantize(subvectors, codebooks, lmbda, above))
-            above = np.concatenate([above, chosen[-1]], 1)[:, -MAX_REACH:]
-        return np.concatenate(chosen, 1)
+    def _choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w M"]:
+        assert self.lambda_range is not None
+        lmbda = self.lambda_range.lmbda(quality)
+        return rdo_quantize(bands, self.autoencoder.quantizer, self.entropy_model, lmbda)
 
     def _code(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool, quality: float | None) -> list[Coded]:
         coded = self.index_coder.encode(indices, progressive)
         if not self.transform.takes_rate:
             return coded
-        code = bytes([self._rate_code(quality)])
-        return [one._replace(sections=(code + one.sections[0], *one.sections[1:])) for one in coded]
+        return [add_rate(one, self._checked(quality) / 100) for one in coded]
 
     def _check_size(self, height: int, width: int) -> None:
         """Refuses what is too large, before any time or memory is spent on it."""
@@ -260,10 +254,24 @@ class ImageCodec:
                 f"claims {width}×{height} pixels, more than the limit of {self.max_pixels}: "
                 f"raise it with --max-pixels {pixels} if you trust the file"
             )
+        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
+            raise BitstreamError(f"claims to be an image that {self._too_large(height, width)}")
+
+    def _padded_pixels(self, height: int, width: int) -> int:
+        """Pixels that the networks compute for an image: many more than it has, if it is a few pixels wide."""
+        return prod(self.transform.grid(height, width)) * self.autoencoder.stride**2
+
+    def _too_large(self, height: int, width: int) -> str:
+        padded, stride, limit = (
+            self._padded_pixels(height, width),
+            self.autoencoder.stride,
+            PADDED_LIMIT * self.max_pixels,
+        )
+        return f"has {width}×{height} pixels, {padded} when padded to multiples of {stride}, more than {limit}"
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
-        if not quantizer.has_prefixes:
+        if not isinstance(quantizer, PrefixDecodable):
             raise UsageError(
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"
@@ -276,9 +284,3 @@ def _to_rgb(image: Any, chunks: Chunks) -> tuple[UInt8[np.ndarray, "H W 3"], Chu
     if pixels.ndim == 3:
         return pixels, chunks
     return np.repeat(pixels[..., None], 3, 2), {Kind.GREY: b"", **chunks}
-
-
-def _without_rate_code(coded: Coded) -> Coded:
-    if not coded.sections[0]:
-        raise BitstreamError("the payload is empty, but should begin with the rate: it is damaged")
-    return coded._replace(sections=(coded.sections[0][1:], *coded.sections[1:]))

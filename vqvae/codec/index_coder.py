@@ -15,14 +15,16 @@ class IndexCoder:
 
     Args:
         entropy_model: the model.
+        index_sizes: number of values of each index.
         layers: numbers of indices per vector that the sections of a progressive file end with, ascending; by default
-            each stage is a section.
+            there is one layer.
     """
 
-    def __init__(self, entropy_model: EntropyModel, layers: Sequence[int] | None = None):
+    def __init__(self, entropy_model: EntropyModel, index_sizes: Sequence[int], layers: Sequence[int] | None = None):
         self.entropy_model = entropy_model
         self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
-        self.layers = tuple(layers or range(1, entropy_model.stages + 1))
+        self.index_sizes = np.array(index_sizes)
+        self.layers = tuple(layers or (entropy_model.stages,))
 
     def encode(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool = False) -> list[Coded]:
         """The coded indices of images of one size.
@@ -58,8 +60,15 @@ class IndexCoder:
         decoded: dict[int, Int64[np.ndarray, "h w m"]] = {}
         for numbers in groups.values():
             group = self._decode([coded[number] for number in numbers], grid, layers or len(self.layers))
+            self._check_sizes(group)
             decoded |= zip(numbers, group, strict=True)
         return np.stack([decoded[number] for number in range(len(coded))])
+
+    def _check_sizes(self, indices: Int64[np.ndarray, "n h w m"]) -> None:
+        """An index of b bits may have up to 2^b values, and its codebook fewer."""
+        sizes = self.index_sizes[: indices.shape[-1]]
+        if (sizes < 1 << self.entropy_model.index_bits).any() and (indices >= sizes).any():
+            raise BitstreamError(f"holds an index that no codebook of {sizes.min()} codewords has: the file is damaged")
 
     def _encode(self, model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:
         if not progressive:

@@ -1,9 +1,15 @@
 """Which weight of the rate a quality from 0 to 100 stands for, and which quality gives a file of some size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from vqvae.entropy import EntropyModel
+from vqvae.entropy.context.network import MAX_REACH
 from vqvae.errors import ConfigError, UsageError
+from vqvae.quantizers import CodebookQuantizer, Quantizer
 
 LARGEST = 1e30
 """Of λ: single precision holds it, and its products with bits and distances."""
@@ -50,6 +56,34 @@ class LambdaRange(NamedTuple):
         if not 0 <= quality <= 100:
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return self.coarsest * (self.finest / self.coarsest) ** (quality / 100)
+
+
+def allows_rdo(quantizer: Quantizer) -> bool:
+    """Whether indices can be chosen by distortion + λ · bits: those of product VQ, of b bits for 2^b codewords each."""
+    if not isinstance(quantizer, CodebookQuantizer):
+        return False
+    return quantizer.pieces == quantizer.num_indices and set(quantizer.index_sizes) == {1 << quantizer.index_bits}
+
+
+def rdo_quantize(
+    bands: Iterable[Float32[np.ndarray, "n r w D"]], quantizer: Quantizer, entropy_model: EntropyModel, lmbda: float
+) -> Int64[np.ndarray, "n h w M"]:
+    """The indices of least distortion + λ · bits.
+
+    Args:
+        bands: the vectors, some rows of the grid at a time, from top to bottom.
+        quantizer: one that `allows_rdo`.
+        entropy_model: tells the bits.
+        lmbda: squared distance that a bit is worth.
+    """
+    assert isinstance(quantizer, CodebookQuantizer)
+    codebooks = quantizer.codebooks.detach().cpu().numpy()
+    chosen: list[Int64[np.ndarray, "n r w M"]] = []
+    for vectors in bands:
+        subvectors = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
+        above = np.concatenate([subvectors[:, :0, ..., 0].astype(np.int64), *chosen[-MAX_REACH:]], 1)
+        chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, lmbda, above))
+    return np.concatenate(chosen, 1)
 
 
 def search_quality(size_at: Callable[[float], int], limit: float) -> float | None:

@@ -81,7 +81,7 @@ class ImageTransform:
 
     @property
     def _device(self) -> torch.device:
-        return next(self.autoencoder.parameters()).device
+        return self.autoencoder.quantizer.device
 
     def _tiles(self, height: int, width: int, network: Network) -> Iterator[Tile]:
         """What a network computes at once: all of the grid, where that is no more than a tile."""

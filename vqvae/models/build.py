@@ -38,5 +38,5 @@ def build_entropy_model(config: Any, autoencoder: AutoEncoder) -> EntropyModel:
     """
     if not isinstance(config, Mapping):
         raise ConfigError("the model's config has no 'entropy'")
-    sizes = {"stages": autoencoder.quantizer.stages, "index_bits": autoencoder.quantizer.index_bits}
+    sizes = {"stages": autoencoder.quantizer.num_indices, "index_bits": autoencoder.quantizer.index_bits}
     return build({**config, **sizes}, EntropyModel)

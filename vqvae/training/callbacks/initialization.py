@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.networks import LappedDecoder, LappedEncoder
+from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import QuantizerTraining
 from vqvae.training.images import ImageCompression
 
@@ -60,13 +61,14 @@ class InitializeTransforms(Callback):
         encoder, decoder = pl_module.autoencoder.encoder, pl_module.autoencoder.decoder
         assert isinstance(encoder, LappedEncoder) and isinstance(decoder, LappedDecoder)
         side, quantizer = encoder.stride, pl_module.quantizer
+        assert isinstance(quantizer, CodebookQuantizer)
 
         def cut(batch: Tensor) -> Tensor:
             return to_vectors(F.pixel_unshuffle(normalize(batch), side))
 
         blocks = _first(self.blocks, cut, trainer, pl_module).double()
         components = torch.linalg.eigh(blocks.T.cov())[1].T.flip(0)[: quantizer.dim]
-        rows = components.unflatten(0, (-1, quantizer.stages))  # each row from the largest variance to the smallest
+        rows = components.unflatten(0, (-1, quantizer.pieces))  # each row from the largest variance to the smallest
         rows[1::2] = rows[1::2].flip(1)
         shape = (3, side, side)
         basis = rows.transpose(0, 1).reshape(-1, *shape).float()
