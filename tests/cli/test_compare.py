@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from vqvae.cli.compare import WHITE, error_map
+from vqvae.cli.page import WHITE, error_map
 from vqvae.media.images import read_image
 
 needs_a_browser = pytest.mark.skipif(
@@ -98,7 +98,7 @@ def test_an_existing_page_is_kept_and_bad_images_are_named(vqvae, tree, tmp_path
     assert "broken.png: not an image" in said and f"page: {tmp_path / 'page.html'}" in said
     assert (tmp_path / "page.html").read_text().count("<figure>") == 2
     before = (tmp_path / "page.html").read_bytes()
-    vqvae("compare", tree / "a.png", "-o", tmp_path / "page.html", code=1)
+    vqvae("compare", tree / "a.png", "-o", tmp_path / "page.html", code=2)
     assert (tmp_path / "page.html").read_bytes() == before
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from vqvae.cli.tables import print_table
 from vqvae.entropy import Context, Histogram, Uniform
 from vqvae.errors import ModelFileError, errors_of
 from vqvae.formats import unpack
@@ -87,8 +86,8 @@ def _model_name(fingerprint: bytes) -> str | None:
         return None
 
 
-def print_models() -> None:
-    """Prints a table of the shipped models."""
+def describe_models() -> list[dict[str, str]]:
+    """What is worth knowing of each bundled model, by the headings of a table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -110,4 +109,4 @@ def print_models() -> None:
                 "fingerprint": model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
             }
         )
-    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    return rows
