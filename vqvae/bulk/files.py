@@ -25,19 +25,21 @@ def compress_picture(
     return codec.compress(picture.pixels, progressive, to_chunks(picture), quality)
 
 
-def decompress_picture(data: bytes, store: ModelStore | None = None, *, stages: int | None = None) -> Picture:
+def decompress_picture(
+    data: bytes, model: str | Path | ModelStore | None = None, *, stages: int | None = None
+) -> Picture:
     """The picture of a .vqz file.
 
     Args:
         data: the file's bytes.
-        store: where the file's model is found; by default among the bundled ones.
+        model: the model file, unless a bundled model made the file; for many files, a store.
         stages: decode the first stages only.
 
     Raises:
         BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
         ModelFileError: its model cannot be found.
     """
-    codec, container = (store or ModelStore()).unpack(data, stages)
+    codec, container = _store(model).unpack(data, stages)
     (pixels,) = codec.decode([container.coded], container.height, container.width, stages)
     return to_picture(pixels, container.chunks)
 
@@ -46,7 +48,7 @@ def compress_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
-    store: ModelStore | None = None,
+    model: str | Path | ModelStore | None = None,
     quality: float | None = None,
     bpp: float | None = None,
     progressive: bool = False,
@@ -58,7 +60,8 @@ def compress_file(
     Args:
         source: the image.
         target: the file to write.
-        store: the model or models; by default the bundled one that suits the image.
+        model: name of a bundled model, or a model file; by default the bundled one that suits the image. For many
+            files, a store, which keeps what it has loaded.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
         progressive: whether the file may be cut after any stage.
@@ -69,7 +72,7 @@ def compress_file(
         ImageError: the image cannot be read, or is of a kind that would lose something.
         UsageError: the model has a single rate, or the bits per pixel cannot be reached.
     """
-    store = store or ModelStore(variable_rate=quality is not None or bpp is not None)
+    store = _store(model, quality is not None or bpp is not None)
     task = CompressFiles(store, overwrite, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
     return task(Job(Path(source), Path(target)))
 
@@ -78,7 +81,7 @@ def decompress_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
-    store: ModelStore | None = None,
+    model: str | Path | ModelStore | None = None,
     stages: int | None = None,
     overwrite: bool = False,
 ) -> FileResult:
@@ -87,7 +90,7 @@ def decompress_file(
     Args:
         source: the .vqz file.
         target: the image to write.
-        store: where the file's model is found; by default among the bundled ones.
+        model: the model file, unless a bundled model made the file; for many files, a store.
         stages: decode the first stages only.
         overwrite: whether to replace a target that exists; otherwise it is kept.
 
@@ -96,4 +99,8 @@ def decompress_file(
         ModelFileError: its model cannot be found.
         ImageError: the format cannot be written, or cannot hold the picture.
     """
-    return DecompressFiles(store or ModelStore(), overwrite, stages=stages)(Job(Path(source), Path(target)))
+    return DecompressFiles(_store(model), overwrite, stages=stages)(Job(Path(source), Path(target)))
+
+
+def _store(model: str | Path | ModelStore | None, variable_rate: bool = False) -> ModelStore:
+    return model if isinstance(model, ModelStore) else ModelStore(model, variable_rate=variable_rate)
