@@ -35,11 +35,13 @@ def decode(
     """Decompress .vqz files to images, beside the inputs unless -o says where, or the images of one .vqa archive.
 
     An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
-    Files made with a bundled model need no --model. Outputs that exist are kept.
+    Files made with a bundled model need no --model. Outputs that exist are kept. - as the input or as -o is standard
+    input or output.
     """
     from vqvae.bulk.tasks import DecompressFiles
     from vqvae.cli.archives import decode_archive
     from vqvae.cli.files import decode_files
+    from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
@@ -52,4 +54,6 @@ def decode(
         finish(decode_archive(Archive(inputs[0]), store, only or [], output, suffix, force, stages, workers))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")
-    finish(decode_files(DecompressFiles(store, force, say, stages=stages), inputs, output, suffix, workers))
+    with without_pipes(inputs, output, suffix) as (sources, target):
+        all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
+    finish(all_done)

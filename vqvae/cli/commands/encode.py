@@ -39,6 +39,8 @@ def encode(
 
     A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
+    - as the input or as -o is standard input or output.
+
     a.png becomes a.vqz; where a.jpg lies beside it, a.png.vqz and a.jpg.vqz. Outputs that exist are kept.
 
     An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
@@ -46,6 +48,7 @@ def encode(
     from vqvae.bulk.tasks import CompressFiles
     from vqvae.cli.archives import encode_into_archive
     from vqvae.cli.files import encode_files
+    from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say
     from vqvae.models.store import ModelStore
 
@@ -60,4 +63,6 @@ def encode(
     if archive:
         finish(encode_into_archive(archive, inputs, store, names, quality, workers))
     task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
-    finish(encode_files(task, inputs, output, workers))
+    with without_pipes(inputs, output, ".vqz") as (sources, target):
+        all_done = encode_files(task, sources, target, workers)
+    finish(all_done)
