@@ -138,7 +138,7 @@ def main() -> None:
     torch.set_num_threads(1)
     codec = load_codec(find_model(arguments.model))
     quantizer = codec.autoencoder.quantizer
-    histogram = Histogram(quantizer.stages, quantizer.index_bits)
+    histogram = Histogram(quantizer.num_indices, quantizer.index_bits)
     kodak = sorted((arguments.data / "kodak").glob("*.png"))
 
     trained, test = (load_cifar10(arguments.data, train).split(250) for train in (True, False))
@@ -147,8 +147,8 @@ def main() -> None:
         return torch.from_numpy(codec.indices(batch.permute(0, 2, 3, 1).numpy()))
 
     fitted = indices_of(encode, track(trained[: FITTED // 250], "training images"))
-    histogram.fit(fitted, quantizer.parts())
-    models = {"uniform": Uniform(quantizer.stages, quantizer.index_bits), "histogram": histogram}
+    histogram.fit(fitted, quantizer.contributions())
+    models = {"uniform": Uniform(quantizer.num_indices, quantizer.index_bits), "histogram": histogram}
     models[type(codec.entropy_model).__name__.lower()] = codec.entropy_model
     cifar10 = indices_of(encode, track(test, "test images"))
     photos = [

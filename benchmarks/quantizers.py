@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from vqvae.quantizers import AdditiveVQ, ProductVQ, Quantizer, ResidualVQ
+from vqvae.quantizers import AdditiveVQ, ProductResidualVQ, ProductVQ, Quantizer, ResidualVQ
 
 try:
     import faiss
@@ -28,6 +28,7 @@ except ImportError as error:
     raise SystemExit(f"error: {error.name} is not installed: pip install 'vqvae[bench]'") from None
 
 VECTORS, DIM, STAGES = 4096, 64, 4
+PIECES, PIECE_STAGES = 4, 2  # of the product of residual VQs
 TRAINING_VECTORS = 16384
 SIZES = {16: 4, 256: 8, 1024: 10}
 
@@ -78,6 +79,23 @@ class FaissProduct(FaissResidual):
         faiss.copy_array_to_vector(codebooks.contiguous().numpy().ravel(), self.quantizer.centroids)
 
 
+class FaissProductResidual(FaissResidual):
+    """faiss.ProductResidualQuantizer; its codebooks are ordered by piece, ours by stage."""
+
+    def __init__(self, codebooks: torch.Tensor, bits: int, beam: int, tables: bool):
+        self.quantizer = faiss.ProductResidualQuantizer(DIM, PIECES, PIECE_STAGES, bits)
+        by_piece = torch.cat([codebooks[piece::PIECES] for piece in range(PIECES)])
+        faiss.copy_array_to_vector(by_piece.numpy().ravel(), self.quantizer.codebooks)
+        for piece in range(PIECES):
+            part = faiss.downcast_AdditiveQuantizer(self.quantizer.subquantizer(piece))
+            part.max_beam_size = beam
+            faiss.copy_array_to_vector(codebooks[piece::PIECES].numpy().ravel(), part.codebooks)
+            part.is_trained = True
+            part.compute_codebook_tables()
+            part.use_beam_LUT = int(tables)
+        self.quantizer.is_trained = True
+
+
 class Lucidrains:
     """ResidualVQ of vector-quantize-pytorch."""
 
@@ -115,9 +133,10 @@ def milliseconds(runs: list[Callable[[], Any]]) -> list[float]:
 def compare_searches(x: torch.Tensor, train: torch.Tensor, size: int, bits: int) -> list[dict[str, Any]]:
     """Times and errors of everyone who can do each of the searches."""
     residual, product = ResidualVQ(DIM, STAGES, bits), ProductVQ(DIM, STAGES, bits)
-    residual.fit(train, iterations=5)
-    product.fit(train, iterations=5)
-    summed, parts = residual.codebooks.detach(), product.codebooks.detach()
+    both = ProductResidualVQ(DIM, PIECES, PIECE_STAGES, bits, beam=8)
+    for quantizer in (residual, product, both):
+        quantizer.fit(train, iterations=5)
+    summed, parts, stacked = (quantizer.codebooks.detach() for quantizer in (residual, product, both))
     with_beam = {
         "faiss": FaissResidual(summed, bits, 8, tables=False),
         "faiss, tables": FaissResidual(summed, bits, 8, tables=True),
@@ -134,6 +153,11 @@ def compare_searches(x: torch.Tensor, train: torch.Tensor, size: int, bits: int)
             "vector-quantize-pytorch": Lucidrains(summed, 8),
         },
         "product": {"ours": Ours(product, parts), "faiss": FaissProduct(parts, bits)},
+        f"product of {PIECES} residual of {PIECE_STAGES}, beam 8": {
+            "ours": Ours(both, stacked),
+            "faiss": FaissProductResidual(stacked, bits, 8, tables=False),
+            "faiss, tables": FaissProductResidual(stacked, bits, 8, tables=True),
+        },
         "additive, beam 8": {"ours": Ours(AdditiveVQ(DIM, STAGES, bits, beam=8), summed), **with_beam},
     }
     rows = []
@@ -152,9 +176,13 @@ def compare_training(x: torch.Tensor, train: torch.Tensor, bits: int) -> list[di
     residual_8 = ResidualVQ(DIM, STAGES, bits, beam=8)
     additive = AdditiveVQ(DIM, STAGES, bits, beam=8)
     product = ProductVQ(DIM, STAGES, bits)
+    both = ProductResidualVQ(DIM, PIECES, PIECE_STAGES, bits, beam=8)
     long = AdditiveVQ(DIM, STAGES, bits, beam=8, refinements=4)
     faiss_residual = faiss.ResidualQuantizer(DIM, STAGES, bits)
     faiss_residual.max_beam_size = 8
+    faiss_both = faiss.ProductResidualQuantizer(DIM, PIECES, PIECE_STAGES, bits)
+    for piece in range(PIECES):
+        faiss.downcast_AdditiveQuantizer(faiss_both.subquantizer(piece)).max_beam_size = 8
     faiss_product, faiss_local = (
         faiss.ProductQuantizer(DIM, STAGES, bits),
         faiss.LocalSearchQuantizer(DIM, STAGES, bits),
@@ -170,6 +198,11 @@ def compare_training(x: torch.Tensor, train: torch.Tensor, bits: int) -> list[di
         "product, faiss": (faiss_product, lambda: faiss_product.train(train.numpy())),
         "residual beam 8, ours": (residual_8, lambda: residual_8.fit(train)),
         "residual beam 8, faiss": (faiss_residual, lambda: faiss_residual.train(train.numpy())),
+        f"product of {PIECES} residual of {PIECE_STAGES}, beam 8, ours": (both, lambda: both.fit(train)),
+        f"product of {PIECES} residual of {PIECE_STAGES}, beam 8, faiss": (
+            faiss_both,
+            lambda: faiss_both.train(train.numpy()),
+        ),
         "additive beam 8, ours, 25 rounds": (additive, lambda: additive.fit(train)),
         "additive beam 8 and local search, ours, 50 rounds": (long, lambda: long.fit(train, iterations=50)),
         "additive, faiss LocalSearchQuantizer": (faiss_local, lambda: faiss_local.train(train.numpy())),

@@ -146,7 +146,7 @@ def many_rates_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     round_to_half(autoencoder)
     entropy_model = build_entropy_model(MANY_RATES["entropy"], autoencoder)
     indices = indices_of(module.eval().indices, images.split(16))
-    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
     path = tmp_path_factory.mktemp("models") / "many-rates.safetensors"
     save_model(path, {**MANY_RATES, "qualities": module.qualities}, autoencoder, entropy_model, {"steps": 30})
     return path

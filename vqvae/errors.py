@@ -32,6 +32,10 @@ class UsageError(VqvaeError):
     """A command was called in a way that makes no sense."""
 
 
+class NotFiniteError(VqvaeError, ValueError):
+    """Vectors hold NaN or infinity."""
+
+
 class MissingPackageError(VqvaeError, ImportError):
     """An optional package is needed, and not installed."""
 

@@ -11,7 +11,7 @@ from vqvae.backend.cold_start import ENOUGH, cold_start, expect, is_cold
 from vqvae.entropy.context.network import PlainNetwork
 from vqvae.models.file import load_codec
 from vqvae.models.store import find_model, shipped_models
-from vqvae.quantizers import compiled
+from vqvae.quantizers import dispatch
 
 LOADED = """
 import sys
@@ -41,7 +41,7 @@ def test_the_files_are_the_same(model):
     file = codec.compress(image)
     pixels = codec.decompress(file)
     with cold_start():
-        assert compiled.kernels_for(codec.autoencoder.quantizer.codebooks) is None
+        assert dispatch.kernels_for(codec.autoencoder.quantizer.codebooks) is None
         assert isinstance(codec.entropy_model.network, PlainNetwork)
         assert codec.compress(image) == file
         assert np.array_equal(codec.decompress(file), pixels)

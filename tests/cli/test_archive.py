@@ -101,7 +101,7 @@ def test_bad_images_are_named_and_the_others_are_added(vqvae, tree, tmp_path):
     result = vqvae("encode", tree, tmp_path / "other", tree / "a.png", "--archive", tmp_path / "x.vqa", code=1)
     assert len(errors(result)) == 3
     assert "cannot name an image" in errors(result)[0]
-    assert "broken.png: not an image" in errors(result)[1]
+    assert "broken.png: damaged, or not an image" in errors(result)[1]
     assert "'a.png' is the name of" in errors(result)[2]
     assert "2 added, 0 kept, 3 failed" in result.output
     assert Archive(tmp_path / "x.vqa").names == ["a.png", "deep/er/b.jpg"]

@@ -107,7 +107,7 @@ def test_bad_files_are_named_in_one_line_each_and_the_others_still_done(vqvae, t
     Image.new("I;16", (9, 9)).save(tree / "deep.png")
     result = vqvae("encode", tree, tmp_path / "missing.png", "-o", tmp_path / "small", code=1)
     assert len(errors(result)) == 3
-    assert "broken.png: not an image" in errors(result)[0]
+    assert "broken.png: damaged, or not an image" in errors(result)[0]
     assert "deep.png: has 16-bit channels" in errors(result)[1]
     assert "missing.png: no such file" in errors(result)[2]
     assert "2 written, 0 kept, 3 failed" in result.output

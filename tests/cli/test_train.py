@@ -62,7 +62,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder_data(photos: Path) -> list[str]:
+def folder_data(photos: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photos.parent / "cache"))
     return ["data=folder", f"data.root={photos}", "data.crop=16"]
 
 

@@ -9,7 +9,7 @@ from tests.contracts.configs import load
 from vqvae.codec import Codec, Fingerprints, tiling
 from vqvae.codec.autoencoder import normalize, to_pixels, to_vectors
 from vqvae.entropy import Uniform
-from vqvae.errors import BitstreamError, UsageError
+from vqvae.errors import BitstreamError, ImageError, UsageError
 from vqvae.formats import Chunks, Coded, Kind, pack, unpack
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, save_model
@@ -78,7 +78,7 @@ def context_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         indices = autoencoder.eval().encode(normalize(images)).numpy()
-    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
     path = tmp_path_factory.mktemp("model") / "context.safetensors"
     save_model(path, config, autoencoder, entropy_model, {})
     return load_codec(path)
@@ -211,3 +211,20 @@ def test_a_quality_that_there_is_not_is_refused(many_rates_codec: Codec, tiny_co
         many_rates_codec.compress(photo, quality=101.0)
     with pytest.raises(UsageError, match="one rate"):
         tiny_codec.compress(photo, quality=50.0)
+
+
+def test_an_image_that_would_be_padded_to_many_times_its_size_is_refused_beforehand(tiny_codec, monkeypatch):
+    monkeypatch.setattr("vqvae.codec.MAX_PIXELS", 10_000)
+    stride = tiny_codec.autoencoder.stride
+    longest = 2 * 10_000 // stride
+    assert tiny_codec.compress(np.zeros((1, longest, 3), np.uint8))
+    padded = stride * (longest + stride)
+    with pytest.raises(ImageError, match=rf"has {longest + 1}×1 pixels, {padded} when padded to multiples of {stride}"):
+        tiny_codec.compress(np.zeros((1, longest + 1, 3), np.uint8))
+
+
+def test_a_file_that_claims_such_an_image_is_refused_before_it_takes_memory(tiny_codec):
+    container = unpack(tiny_codec.compress(np.zeros((8, 8, 3), np.uint8)))
+    hostile = pack(container._replace(width=tiny_codec.max_pixels, height=1))
+    with pytest.raises(BitstreamError, match="when padded to multiples of"):
+        tiny_codec.decompress(hostile)

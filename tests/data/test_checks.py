@@ -5,7 +5,7 @@ import re
 import pytest
 
 from vqvae.data import ImageFolder, SamplePhotos
-from vqvae.errors import ConfigError
+from vqvae.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,12 @@ from vqvae.errors import ConfigError
 def test_a_number_that_is_too_small_is_named_with_the_least_that_it_may_be(setting, least):
     settings = {"root": "nowhere", "batch_size": 4, "crop": 16}
     for value in (least - 1, -7):
-        rule = re.escape(f"data.{setting}={value}: must be at least {least}")
-        with pytest.raises(ConfigError, match=rule):
+        rule = re.escape(f"data.{setting} is {value}, but must be at least {least}")
+        with pytest.raises(DataError, match=rule):
             ImageFolder(**{**settings, setting: value})
     ImageFolder(**{**settings, setting: least})
 
 
 def test_the_sample_needs_crops_too():
-    with pytest.raises(ConfigError, match="crops_per_image=0"):
+    with pytest.raises(DataError, match="crops_per_image is 0"):
         SamplePhotos(batch_size=4, crop=16, crops_per_image=0)

@@ -24,6 +24,7 @@ from vqvae.media.metadata_chunks import to_chunks
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.networks import LappedDecoder, LappedEncoder
+from vqvae.quantizers import PrefixDecodable
 
 FOLDER = Path(__file__).parent
 CONTEXT = {
@@ -60,7 +61,7 @@ def main() -> None:
         stem = f"v{VERSION}-{name}"
         codec = make_codec(config, FOLDER / f"{stem}.safetensors")
         write(codec, picture, stem, progressive=False)
-        if codec.autoencoder.quantizer.has_prefixes:
+        if isinstance(codec.autoencoder.quantizer, PrefixDecodable):
             write(codec, picture, f"{stem}-progressive", progressive=True)
         if name == "rvq":
             write_archive(codec, picture)
@@ -106,7 +107,7 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     with torch.inference_mode():
         indices = autoencoder.encode(normalize(images)).numpy()
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
-    entropy_model.fit(indices, autoencoder.quantizer.parts())
+    entropy_model.fit(indices, autoencoder.quantizer.contributions())
     save_model(path, config, autoencoder, entropy_model, {})
     return load_codec(path)
 

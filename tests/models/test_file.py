@@ -127,7 +127,7 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
 
 def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_path):
     autoencoder = build_autoencoder(TINY_MODEL)
-    autoencoder.quantizer.use(MovingAverage())
+    autoencoder.quantizer.set_estimator(MovingAverage())
     path = tmp_path / "averaged.safetensors"
     save_model(path, TINY_MODEL, autoencoder, build_entropy_model(TINY_MODEL["entropy"], autoencoder), {})
     assert read_model(path).tensors.keys() == read_model(tiny_model).tensors.keys()
@@ -173,7 +173,7 @@ def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(t
 def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):
     config = {"_target_": "product_vq", "dim": 6, "stages": 2, "codebook_bits": 3}
     quantizer = ProductVQ(6, 2, 3)
-    quantizer.use(MovingAverage())
+    quantizer.set_estimator(MovingAverage())
     quantizer.fit(torch.randn(100, 6))
     save_quantizer(tmp_path / "alone", config, quantizer, {"error": 1.5})
     again = load_quantizer(tmp_path / "alone")

@@ -120,7 +120,7 @@ def test_the_rotation_trick_survives_opposite_and_vanishing_vectors():
 def test_moving_averages_are_the_ratio_of_averaged_sums_and_counts():
     """Textbook EMA: N ← γN + (1 − γ)n and m ← γm + (1 − γ)Σx, the codeword being m / N."""
     quantizer = VQ(4, codebook_bits=3)
-    quantizer.use(MovingAverage(decay=0.9))
+    quantizer.set_estimator(MovingAverage(decay=0.9))
     counts, codebook = torch.ones(8), quantizer.codebooks[0].clone()
     sums = codebook.clone()
     for _ in range(20):
@@ -146,7 +146,7 @@ def test_moving_averages_go_most_of_the_way_to_what_k_means_finds(quantizer):
     quantizer.fit(vectors, iterations=0)
     start = error()
     assert start > 1.1 * reached
-    quantizer.use(MovingAverage(decay=0.9))
+    quantizer.set_estimator(MovingAverage(decay=0.9))
     for _ in range(100):
         quantizer.train()(vectors)
     assert start - error() > 0.6 * (start - reached)
@@ -155,7 +155,7 @@ def test_moving_averages_go_most_of_the_way_to_what_k_means_finds(quantizer):
 def test_moving_averages_leave_no_gradient_to_the_codebooks_and_another_estimator_brings_it_back():
     quantizer = VQ(4, codebook_bits=3)
     for estimator, expected in ((MovingAverage(), False), (StraightThrough(), True)):
-        quantizer.use(estimator)
+        quantizer.set_estimator(estimator)
         quantized = quantizer.train()(torch.randn(20, 4, requires_grad=True))
         (quantized.values.sum() + quantized.loss).backward()
         assert (quantizer.codebooks.grad is not None) == expected

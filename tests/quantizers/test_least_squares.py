@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from vqvae.quantizers import AdditiveVQ, ResidualVQ
-from vqvae.quantizers.codebook import kmeans
+from vqvae.quantizers.kmeans import kmeans
 from vqvae.quantizers.least_squares import solve_codebooks
 
 

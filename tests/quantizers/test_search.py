@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, ResidualVQ, compiled
+from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, ResidualVQ, dispatch
 from vqvae.quantizers.beam_search import Expansion, search_in_any_order
 
 
@@ -13,7 +13,7 @@ from vqvae.quantizers.beam_search import Expansion, search_in_any_order
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test here holds for the compiled searches and for those in plain PyTorch."""
     if request.param == "plain":
-        monkeypatch.setattr(compiled, "_load", lambda: None)
+        monkeypatch.setattr(dispatch, "_load", lambda: None)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def _set_error(quantizer: AdditiveVQ, vector: torch.Tensor, chosen: frozenset[tu
     return float((vector - total).square().sum())
 
 
-def test_additive_vq_is_never_further_off_than_residual_vq_with_the_same_codebooks(vectors):
+def test_additive_vq_never_has_a_larger_error_than_residual_vq_with_the_same_codebooks(vectors):
     residual = ResidualVQ(8, stages=4, codebook_bits=4, beam=4)
     with torch.no_grad():
         residual.codebooks *= torch.tensor([3.0, 1.5, 0.7, 0.4]).view(4, 1, 1)
@@ -151,12 +151,12 @@ def test_the_first_stages_alone_decode_to_the_sum_of_their_codewords(method):
 
 
 def test_product_vq_refuses_to_decode_some_of_its_stages():
-    with pytest.raises(ValueError, match="ProductVQ decodes only all 4 at once"):
+    with pytest.raises(ValueError, match="2 columns, but ProductVQ decodes: 4"):
         ProductVQ(8, stages=4, codebook_bits=4).decode(torch.zeros(1, 2, dtype=torch.int64))
 
 
 def test_product_vq_refuses_a_dimension_that_its_stages_do_not_divide():
-    with pytest.raises(ValueError, match="dim=10 cannot be split into stages=4"):
+    with pytest.raises(ValueError, match="dim=10 cannot be split into 4 equal pieces"):
         ProductVQ(10, stages=4, codebook_bits=4)
 
 

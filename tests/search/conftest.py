@@ -2,7 +2,7 @@
 
 import pytest
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, Quantizer, ResidualVQ
+from vqvae.quantizers import VQ, AdditiveVQ, ProductResidualVQ, ProductVQ, Quantizer, ResidualVQ
 
 DIM = 18
 QUANTIZERS = {
@@ -13,6 +13,7 @@ QUANTIZERS = {
     "product of two bytes": lambda: ProductVQ(DIM, 6, 9),
     "residual": lambda: ResidualVQ(DIM, 5, 5, beam=2),
     "residual of one byte": lambda: ResidualVQ(DIM, 2, 8),
+    "product residual": lambda: ProductResidualVQ(DIM, 3, 2, 4, beam=4),
     "additive": lambda: AdditiveVQ(DIM, 3, 4, beam=4),
     "additive of two bytes": lambda: AdditiveVQ(DIM, 2, 9, beam=2),
 }

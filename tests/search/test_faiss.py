@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.search.conftest import DIM
-from vqvae.quantizers import AdditiveVQ, Quantizer
+from tests.search.conftest import DIM, QUANTIZERS
+from vqvae.quantizers import AdditiveVQ, ProductResidualVQ, ProductVQ, Quantizer
 from vqvae.search import Index
 from vqvae.search.faiss import add_indices, to_faiss
+
+
+@pytest.fixture(params=[name for name in QUANTIZERS if name != "product residual"])
+def quantizer(request: pytest.FixtureRequest) -> Quantizer:
+    """Those that faiss has an index for with the same order of indices."""
+    return QUANTIZERS[request.param]()
 
 
 @pytest.fixture
@@ -70,11 +76,10 @@ def test_such_an_index_can_be_written_and_read(quantizer, vectors, tmp_path):
 
 
 def test_a_quantizer_that_faiss_does_not_have_is_refused():
-    class Another(Quantizer):
-        search = decode = fit = distance_tables = None
-
-    with pytest.raises(TypeError, match="nothing like Another"):
-        to_faiss(Another(8, 2, 2))
+    with pytest.raises(TypeError, match="no equivalent of ProductResidualVQ"):
+        to_faiss(ProductResidualVQ(8, 2, 2, 2))
+    with pytest.raises(TypeError, match="no codebooks of 5 codewords"):
+        to_faiss(ProductVQ(8, 2, codebook_size=5))
 
 
 def test_without_faiss_one_line_says_what_to_install():

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from tests.search.conftest import DIM
-from vqvae.quantizers import ProductVQ, Quantizer, ResidualVQ, compiled
-from vqvae.search import Found, Index, plain
+from vqvae.quantizers import ProductVQ, Quantizer, ResidualVQ, dispatch
+from vqvae.search import Index, SearchResult, plain
 
 
 def some_indices(quantizer: Quantizer, number: int) -> torch.Tensor:
-    return torch.randint(quantizer.codebook_size, (number, quantizer.stages))
+    return torch.randint(quantizer.codebook_size, (number, quantizer.num_indices))
 
 
 def brute_force(quantizer: Quantizer, indices: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
@@ -17,7 +17,7 @@ def brute_force(quantizer: Quantizer, indices: torch.Tensor, queries: torch.Tens
     return (queries.double().unsqueeze(1) - values).square().sum(2)
 
 
-def check(found: Found, expected: torch.Tensor, **tolerance: float) -> None:
+def check(found: SearchResult, expected: torch.Tensor, **tolerance: float) -> None:
     """The least of all distances, in order, each with an id of its own at that distance."""
     k = found.ids.shape[1]
     torch.testing.assert_close(found.distances.double(), expected.sort(dim=1).values[:, :k], **tolerance)
@@ -28,8 +28,8 @@ def check(found: Found, expected: torch.Tensor, **tolerance: float) -> None:
 @pytest.fixture(params=["compiled", "plain"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "plain":
-        monkeypatch.setattr(compiled, "_load", lambda: None)
-        monkeypatch.setattr(plain, "PIECE", 300)
+        monkeypatch.setattr(dispatch, "_load", lambda: None)
+        monkeypatch.setattr(plain, "CHUNK", 300)
     return request.param
 
 
@@ -71,7 +71,7 @@ def test_numbers_and_threads_of_queries_change_nothing(quantizer):
         torch.set_num_threads(threads)
         results.append(index.search(x, 10))
     torch.set_num_threads(before)
-    results.append(Found(*map(torch.cat, zip(*(index.search(few, 10) for few in x.split(3)), strict=True))))
+    results.append(SearchResult(*map(torch.cat, zip(*(index.search(few, 10) for few in x.split(3)), strict=True))))
     for result in results[1:]:
         torch.testing.assert_close(result.distances, results[0].distances)
         assert (result.ids == results[0].ids).float().mean() > 0.99  # but for rounding in the tables
@@ -122,8 +122,8 @@ def test_small_distances_among_long_vectors_stay_exact():
 def test_codes_take_one_byte_an_index_or_two_and_norms_four_where_values_are_sums(quantizer):
     index = Index(quantizer)
     index.add_indices(some_indices(quantizer, 10))
-    assert index.codes.nbytes == 10 * quantizer.stages * (1 if quantizer.index_bits <= 8 else 2)
-    assert (index.norms is None) == quantizer.separable
+    assert index.codes.nbytes == 10 * quantizer.num_indices * (1 if quantizer.index_bits <= 8 else 2)
+    assert (index.norms is None) == isinstance(quantizer, ProductVQ)
     assert index.norms is None or index.norms.nbytes == 40
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_searched_is_refused_in_one_line():
     for indices in (torch.full((1, 4), 8), torch.full((1, 4), -1)):
         with pytest.raises(ValueError, match="from 0 to 7"):
             index.add_indices(indices)
-    with pytest.raises(ValueError, match=r"2 columns.*stages=4"):
+    with pytest.raises(ValueError, match=r"2 columns.*4 indices"):
         index.add_indices(torch.zeros(1, 2, dtype=torch.int64))
     with pytest.raises(ValueError, match="k is 0"):
         index.search(torch.zeros(1, 16), 0)

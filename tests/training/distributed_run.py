@@ -89,7 +89,7 @@ def train(processes: int, estimator: str, initialize: bool, folder: Path, checkp
     autoencoder = build_autoencoder(TINY_MODEL)
     with torch.no_grad():
         autoencoder.quantizer.fit(to_vectors(autoencoder.encoder(normalize(images.images))))
-    autoencoder.quantizer.use(ESTIMATORS[estimator]())
+    autoencoder.quantizer.set_estimator(ESTIMATORS[estimator]())
     # Plain gradients: Adam would blow the rounding of the smallest ones up to whole steps
     module = ImageCompression(autoencoder, partial(torch.optim.SGD, lr=1.0), constant)
     maintain = MaintainCodebooks(period=4, threshold=0.05, until=1.0, alarm=0.1)

@@ -154,7 +154,7 @@ def test_the_estimator_changes_at_its_share_of_the_training(module, images):
         def on_train_batch_end(self, trainer, pl_module, *_):
             seen.append(type(pl_module.autoencoder.quantizer.estimator))
 
-    module.autoencoder.quantizer.use(StraightThrough())
+    module.autoencoder.quantizer.set_estimator(StraightThrough())
     train(module, images, 10, FinishWith(DiVeQ(), start=0.7), Watch())
     assert seen == [StraightThrough] * 7 + [DiVeQ] * 3
 

@@ -50,7 +50,7 @@ def train(
         torch.optim.AdamW,
         partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2),
     )
-    module.autoencoder.quantizer.use(ESTIMATORS[estimator]())
+    module.autoencoder.quantizer.set_estimator(ESTIMATORS[estimator]())
     last = folder / "last.ckpt"
     callbacks = [
         InitializeCodebooks(vectors=200, iterations=3),

@@ -120,15 +120,18 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
         with errors_of(item.source):
             codec = self.store.for_image(picture.pixels)
             quality = self.quality if self.bpp is None else codec.quality_for(picture.pixels, self.bpp, chunks)
-        write = partial(self._write, item, codec, height, width, chunks)
+        write = partial(self._write, item, codec, (height, width), chunks, picture.lost)
         return compression(codec, picture.pixels, write, self.progressive, quality)
 
-    def _write(self, item: Job, codec: Codec, height: int, width: int, chunks: Chunks, coded: Coded) -> FileResult:
+    def _write(
+        self, item: Job, codec: Codec, size: tuple[int, int], chunks: Chunks, lost: tuple[str, ...], coded: Coded
+    ) -> FileResult:
+        height, width = size
         data = codec.pack(coded, height, width, chunks)
         make_folders(item.target.parent)
         with atomic_path(item.target) as temporary:
             temporary.write_bytes(data)
-        return FileResult(item.source, item.target, width=width, height=height, bytes=len(data))
+        return FileResult(item.source, item.target, width=width, height=height, bytes=len(data), lost=lost)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def describe_models() -> list[dict[str, str]]:
         rows.append(
             {
                 "model": name,
-                "quantiser": f"{type(quantizer).__name__} {quantizer.stages}×{quantizer.codebook_size}",
+                "quantiser": f"{type(quantizer).__name__} {quantizer.num_indices}×{max(quantizer.index_sizes)}",
                 "payload bpp": f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
                 "test PSNR": f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
                 "quality": "0 to 100" if "qualities" in model.config else "-",

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: by default those of the program.
     """
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; what is too large, we refuse
+    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: what matters, we say
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold what a console cannot show

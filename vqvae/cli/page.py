@@ -7,7 +7,6 @@ from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,12 +16,11 @@ from vqvae.bulk.plan import find_all
 from vqvae.cli.progress import run_each, say_skipped
 from vqvae.evaluation import psnr
 from vqvae.media.atomic import atomic_path
+from vqvae.media.formats import MAX_SIDES
 from vqvae.media.images import READABLE, read_image
 from vqvae.models.store import ModelStore
 
 WHITE = 32  # levels of 255: the error that is white in the map
-WEBP_SIDE = 16383  # pixels that a WebP image has at most in each direction
-WEBP_OPTIONS: dict[str, Any] = {"lossless": True, "quality": 50, "exact": True}
 
 FIGURE = Template("""<figure>
 <div class="stage">
@@ -96,7 +94,8 @@ def error_map(original: UInt8[np.ndarray, "H W 3"], decoded: UInt8[np.ndarray, "
 
 
 def _embed(image: Image.Image) -> str:
-    format, options = ("WEBP", WEBP_OPTIONS) if max(image.size) <= WEBP_SIDE else ("PNG", {})
+    """As WebP, or as PNG where it is too wide or high for that."""
     file = BytesIO()
-    image.save(file, format, **options)
+    format = "WEBP" if max(image.size) <= MAX_SIDES["WEBP"] else "PNG"
+    image.save(file, format, lossless=True, quality=50, exact=True)
     return f"data:image/{format.lower()};base64,{b64encode(file.getvalue()).decode()}"

@@ -13,13 +13,17 @@ from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.rate_control import Qualities
 from vqvae.codec.tiling import TiledAutoEncoder
 from vqvae.entropy import EntropyModel, Uniform
-from vqvae.errors import BitstreamError, UsageError
+from vqvae.errors import BitstreamError, ImageError, UsageError
 from vqvae.formats import Chunks, Coded, Container, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.formats.vqz import FINGERPRINT_BYTES
 from vqvae.media.images import MAX_PIXELS
+from vqvae.quantizers import CodebookQuantizer, PrefixDecodable
 
 QUALITY = 50.0
+
+PADDED_LIMIT = 2
+"""Times the limit on an image's pixels that its padding to the network's stride may take it to."""
 
 QUALITY_HALVINGS = 8
 """Files that a search for a quality makes: it ends within 100 / 2^8."""
@@ -157,8 +161,12 @@ class Codec:
             quality: from 0 to 100, of a model with many rates.
 
         Raises:
+            ImageError: the images are too large, padded to the network's stride.
             UsageError: the quantiser cannot decode its first stages alone, or the model has one rate.
         """
+        height, width = images.shape[1:3]
+        if self._padded_pixels(height, width) > PADDED_LIMIT * MAX_PIXELS:
+            raise ImageError(self._too_large(height, width, PADDED_LIMIT * MAX_PIXELS) + ": cut it up first")
         if progressive:
             self._check_prefixes()
         expect(len(images) * prod(self.networks.grid(*images.shape[1:3])))
@@ -204,7 +212,9 @@ class Codec:
         if self.qualities is None:
             return self.networks.encode(images)
         weight = self.qualities.weight(self.quality if quality is None else quality)
-        codebooks = self.autoencoder.quantizer.codebooks.detach().cpu().numpy()
+        quantizer = self.autoencoder.quantizer
+        assert isinstance(quantizer, CodebookQuantizer)  # product VQ
+        codebooks = quantizer.codebooks.detach().cpu().numpy()
         stages = len(codebooks)
         bands = [np.empty((len(images), 0, self.networks.grid(*images.shape[1:3])[1], stages), np.int64)]
         for vectors in self.networks.vectors(images):
@@ -274,10 +284,22 @@ class Codec:
                 f"claims {width}×{height} pixels, more than the limit of {self.max_pixels}: "
                 f"raise it with --max-pixels {pixels} if you trust the file"
             )
+        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
+            raise BitstreamError(
+                "claims to be an image that " + self._too_large(height, width, PADDED_LIMIT * self.max_pixels)
+            )
+
+    def _padded_pixels(self, height: int, width: int) -> int:
+        """Pixels that the networks compute for an image: many more than it has, if it is a few pixels wide."""
+        return prod(self.networks.grid(height, width)) * self.autoencoder.stride**2
+
+    def _too_large(self, height: int, width: int, limit: int) -> str:
+        padded, stride = self._padded_pixels(height, width), self.autoencoder.stride
+        return f"has {width}×{height} pixels, {padded} when padded to multiples of {stride}, more than {limit}"
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
-        if not quantizer.has_prefixes:
+        if not isinstance(quantizer, PrefixDecodable):
             raise UsageError(
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"

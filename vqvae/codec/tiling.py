@@ -109,7 +109,7 @@ class TiledAutoEncoder:
 
     @property
     def _device(self) -> torch.device:
-        return self.autoencoder.quantizer.codebooks.device
+        return self.autoencoder.quantizer.device
 
     def _tiles(self, height: int, width: int, network: nn.Module) -> Iterator[Tile]:
         """What a network computes at once: all of the grid, where that is no more than a tile."""

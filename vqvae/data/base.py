@@ -44,7 +44,7 @@ class BatchDataModule(LightningDataModule, ABC):
         workers: processes that prepare batches; 0 prepares them in the training process.
 
     Raises:
-        ConfigError: a number is too small.
+        DataError: a number is too small.
     """
 
     train_set: BatchSet

@@ -1,6 +1,6 @@
 """Settings of data modules that are told at once, before anything is read."""
 
-from vqvae.errors import ConfigError
+from vqvae.errors import DataError
 
 
 def check_least(**settings: tuple[int, int]) -> None:
@@ -10,8 +10,8 @@ def check_least(**settings: tuple[int, int]) -> None:
         settings: by name, the value and the least that it may be.
 
     Raises:
-        ConfigError: a value is smaller.
+        DataError: a value is smaller.
     """
     for name, (value, least) in settings.items():
         if value < least:
-            raise ConfigError(f"data.{name}={value}: must be at least {least}")
+            raise DataError(f"data.{name} is {value}, but must be at least {least}")

@@ -12,11 +12,11 @@ from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.errors import DataError, reason_of
 
 TRAINED = ("coffee", "rocket", "stereo_motorcycle", "retina", "hubble_deep_field", "immunohistochemistry")
-HELD_OUT = ("astronaut", "chelsea")
+VALIDATION, TEST = "chelsea", "astronaut"
 
 
 class SamplePhotos(ImageDataModule):
-    """Crops from the photographs that scikit-image ships; two of them are held out for validation and test.
+    """Crops from the photographs that scikit-image ships; one is held out for validation, and one for test.
 
     Args:
         batch_size: crops per batch.
@@ -33,8 +33,9 @@ class SamplePhotos(ImageDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         self.train_set = RandomCrops([load_photo(name) for name in TRAINED], self.crop, self.crops_per_image)
-        held_out = FixedCrops([load_photo(name) for name in HELD_OUT], self.crop, per_image=32)
-        self.val_set = self.test_set = held_out
+        self.val_set, self.test_set = (
+            FixedCrops([load_photo(name)], self.crop, per_image=32) for name in (VALIDATION, TEST)
+        )
 
 
 def load_photo(name: str) -> UInt8[Tensor, "3 H W"]:

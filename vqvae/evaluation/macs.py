@@ -20,8 +20,8 @@ class Macs(NamedTuple):
 def macs_per_pixel(autoencoder: AutoEncoder) -> Macs:
     """Counts what a vector and its pixels take, without the search of the quantiser."""
     stride, quantizer = autoencoder.stride, autoencoder.quantizer
-    image = quantizer.codebooks.new_zeros(1, 3, stride, stride)
-    vector = quantizer.codebooks.new_zeros(1, quantizer.dim, 1, 1)
+    image = torch.zeros(1, 3, stride, stride, device=quantizer.device)
+    vector = torch.zeros(1, quantizer.dim, 1, 1, device=quantizer.device)
     encoder, decoder = count_macs(autoencoder.encoder, image), count_macs(autoencoder.decoder, vector)
     return Macs(encoder / stride**2, decoder / stride**2)
 

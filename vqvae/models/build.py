@@ -33,5 +33,5 @@ def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> 
     Raises:
         ConfigError: the config does not describe a registered entropy model.
     """
-    sizes = {"stages": autoencoder.quantizer.stages, "index_bits": autoencoder.quantizer.index_bits}
+    sizes = {"stages": autoencoder.quantizer.num_indices, "index_bits": autoencoder.quantizer.index_bits}
     return build({**config, **sizes}, EntropyModel)

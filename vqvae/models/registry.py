@@ -18,6 +18,7 @@ COMPONENTS = {
     "product_vq": "vqvae.quantizers.product.ProductVQ",
     "residual_vq": "vqvae.quantizers.residual.ResidualVQ",
     "additive_vq": "vqvae.quantizers.additive.AdditiveVQ",
+    "product_residual_vq": "vqvae.quantizers.product_residual.ProductResidualVQ",
     "conv_encoder": "vqvae.networks.encoder.ConvEncoder",
     "conv_decoder": "vqvae.networks.decoder.ConvDecoder",
     "lapped_encoder": "vqvae.networks.lapped.LappedEncoder",

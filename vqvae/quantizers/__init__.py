@@ -2,7 +2,8 @@
 
 from vqvae.quantizers.additive import AdditiveVQ
 from vqvae.quantizers.base import Quantized, Quantizer
-from vqvae.quantizers.codebook import count_usage, perplexity, replace_unused, usage
+from vqvae.quantizers.capabilities import CostAware, PrefixDecodable, TableSearchable
+from vqvae.quantizers.codebook_quantizer import CodebookQuantizer
 from vqvae.quantizers.estimators import (
     NSVQ,
     DiVeQ,
@@ -13,23 +14,30 @@ from vqvae.quantizers.estimators import (
     StraightThrough,
 )
 from vqvae.quantizers.product import ProductVQ
+from vqvae.quantizers.product_residual import ProductResidualVQ
 from vqvae.quantizers.residual import ResidualVQ
+from vqvae.quantizers.usage import count_usage, perplexity, replace_unused, usage
 from vqvae.quantizers.vq import VQ
 
 __all__ = [
     "NSVQ",
     "VQ",
     "AdditiveVQ",
+    "CodebookQuantizer",
+    "CostAware",
     "DiVeQ",
     "Estimate",
     "Estimator",
     "MovingAverage",
+    "PrefixDecodable",
+    "ProductResidualVQ",
     "ProductVQ",
     "Quantized",
     "Quantizer",
     "ResidualVQ",
     "RotationTrick",
     "StraightThrough",
+    "TableSearchable",
     "count_usage",
     "perplexity",
     "replace_unused",

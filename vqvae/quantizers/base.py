@@ -1,169 +1,237 @@
-"""The contract that every quantiser keeps."""
+"""The contract that every quantiser keeps; `capabilities.py` has what only some can do."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Float32, Int64, Real
 from torch import Tensor, nn
 
+from vqvae.errors import UsageError
+from vqvae.quantizers.capabilities import CostAware, PrefixDecodable
 from vqvae.quantizers.estimators import NSVQ, Estimator
+from vqvae.quantizers.inputs import check_finite, flatten
+from vqvae.quantizers.usage import count_usage, perplexity
+
+PADDING = -1
+"""The index of positions that a mask leaves out."""
 
 
 class Quantized(NamedTuple):
-    """What a quantiser returns for n vectors of dimension D.
+    """Quantised vectors of any leading shape.
 
     Attributes:
-        values: the vectors to go on with; differentiable while training, exactly the codewords' otherwise.
+        values: shaped as the input; differentiable while training, exactly the decoded indices otherwise.
         indices: the codeword chosen in each of the M codebooks; all that a file has to hold.
-        loss: what the estimator adds to the training loss; 0 where it needs none.
+        loss: what the estimator adds to the training loss; 0 where it adds nothing.
     """
 
-    values: Float[Tensor, "n D"]
-    indices: Int64[Tensor, "n M"]
+    values: Float[Tensor, "..."]
+    indices: Int64[Tensor, "*batch M"]
     loss: Float[Tensor, ""]
 
 
 class Quantizer(nn.Module, ABC):
-    """Maps each vector to one index per codebook, and indices back to vectors.
+    """Maps each vector to M indices, and indices back to vectors.
 
-    A subclass says how its indices are searched, what they stand for, and how its codebooks are fitted.
+    A subclass writes `index_sizes`, `search`, `lookup` and `fit`, for rows of vectors; leading shapes, dtypes, checks,
+    masks and estimators are handled here. Vectors of any dtype are accepted and searched in float32, also under mixed
+    precision; values have the dtype of the quantiser's parameters.
 
     Args:
         dim: dimension D of the vectors.
-        stages: number M of codebooks.
-        codebook_bits: bits of one index; every codebook has K = 2**codebook_bits codewords.
-        codeword_dim: dimension of the codewords, `dim` unless the method splits the vectors.
+        channel_dim: the axis of the input that holds the D elements of each vector: -1 for (..., D), 1 for feature
+            maps (b, D, h, w). The M indices are always the last axis: (b, h, w, M).
     """
 
-    codebooks: Float[nn.Parameter, "M K d"]
-
-    has_prefixes: ClassVar[bool] = False
-    """Whether the first m stages can be decoded alone."""
-
-    separable: ClassVar[bool] = True
-    """Whether squared distances from decoded vectors are sums of one term for each index, so that each index can be
-    chosen alone, and by what it costs besides."""
-
-    def __init__(self, dim: int, stages: int, codebook_bits: int, codeword_dim: int | None = None):
+    def __init__(self, dim: int, channel_dim: int = -1):
         super().__init__()
-        for name, value in {"dim": dim, "stages": stages, "codebook_bits": codebook_bits}.items():
-            if value < 1:
-                raise ValueError(f"{name} is {value}, but must be at least 1")
-        if codebook_bits > 16:
-            raise ValueError(f"codebook_bits is {codebook_bits}, but at most 16 are possible: use more stages instead")
+        if dim < 1:
+            raise ValueError(f"dim is {dim}, but must be at least 1")
         self.dim = dim
-        shape = (stages, 2**codebook_bits, codeword_dim or dim)
-        self.codebooks = nn.Parameter(torch.empty(shape))
-        # Variance 1 / D; not normal_, which costs a second of imports on the meta device, where model files are loaded
-        nn.init.uniform_(self.codebooks, -((3 / dim) ** 0.5), (3 / dim) ** 0.5)
+        self.channel_dim = channel_dim
         self.estimator: Estimator = NSVQ()
 
     @property
-    def stages(self) -> int:
-        """Number M of codebooks."""
-        return self.codebooks.shape[0]
+    @abstractmethod
+    def index_sizes(self) -> tuple[int, ...]:
+        """Number of values K of each of the M indices, at least 2."""
+
+    @abstractmethod
+    def search(self, x: Float32[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
+        """Finds the indices of finite vectors, in chunks (`chunking.py`), so that memory stays bounded."""
+
+    @abstractmethod
+    def lookup(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
+        """Returns the vectors that indices stand for; differentiable in the parameters."""
+
+    @abstractmethod
+    def fit(self, vectors: Real[Tensor, "..."], iterations: int = 25) -> None:
+        """Fits the parameters to vectors without gradients, in place, for instance by k-means."""
 
     @property
-    def codebook_size(self) -> int:
-        """Number K of codewords in each codebook."""
-        return self.codebooks.shape[1]
+    def num_indices(self) -> int:
+        """Number M of indices of a vector."""
+        return len(self.index_sizes)
 
     @property
     def index_bits(self) -> int:
-        """Bits of one index, log2 K."""
-        return self.codebook_size.bit_length() - 1
+        """Bits of one index at fixed width: log2 of the largest K, rounded up."""
+        return (max(self.index_sizes) - 1).bit_length()
 
     @property
     def bits_per_vector(self) -> int:
-        """Bits of all M indices of one vector: the sum of log2 K."""
-        return self.stages * self.index_bits
+        """Bits of all M indices of one vector at fixed width."""
+        return sum((size - 1).bit_length() for size in self.index_sizes)
 
-    @abstractmethod
-    def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        """Finds the indices, in float32, piece by piece (`pieces.py`) so that memory stays bounded.
+    def set_estimator(self, estimator: Estimator) -> None:
+        """Sets how gradients pass the quantiser, and how codebooks are updated, in training from now on."""
+        self.estimator = estimator
 
-        Where the method is separable, it takes `costs` as well, as `encode` does.
+    @torch.no_grad()
+    def encode(
+        self, x: Real[Tensor, "..."], costs: Float[Tensor, "M K"] | None = None, stages: int | None = None
+    ) -> Int64[Tensor, "*batch m"]:
+        """The indices whose decoded vectors are nearest to x, as far as the method's search finds them.
+
+        Args:
+            x: vectors (..., D), or as `channel_dim` says; of any dtype.
+            costs: of each index, to be added to the squared distance; for `CostAware` quantisers.
+            stages: choose the indices of the first stages only; for `PrefixDecodable` quantisers.
+
+        Raises:
+            NotFiniteError: a vector holds NaN or infinity. (Not checked in training on a GPU, where it would wait.)
+            ValueError: x has another dimension, or the quantiser does not have the capability.
+            UsageError: within torch.jit.trace, which would record the indices as constants.
         """
+        rows = self._rows(x)
+        return self._restore(x, self._search(rows, costs, stages))
 
-    @abstractmethod
-    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
+    def decode(
+        self, indices: Int64[Tensor, "*batch m"], mask: Bool[Tensor, "*batch"] | None = None
+    ) -> Float[Tensor, "..."]:
         """The vectors that indices stand for; differentiable in the codebooks.
 
         Args:
-            indices: one column per codebook. Fewer columns than codebooks decode the first m stages,
-                where the method allows that.
+            indices: as `encode` returns them; with fewer columns than M decode a prefix, where the method has prefixes.
+            mask: False where indices are padding; vectors are zeros there.
 
         Raises:
             ValueError: the method cannot decode this number of columns.
         """
+        allowed = self.prefixes if isinstance(self, PrefixDecodable) else (self.num_indices,)
+        if indices.shape[-1] not in allowed:
+            numbers = ", ".join(map(str, allowed))
+            raise ValueError(f"indices have {indices.shape[-1]} columns, but {type(self).__name__} decodes: {numbers}")
+        rows = indices.reshape(-1, indices.shape[-1])
+        values = self.lookup(rows) if mask is None else _scatter(self.lookup(rows[mask.flatten()]), mask.flatten(), 0)
+        return values.view(*indices.shape[:-1], self.dim).movedim(-1, self.channel_dim)
 
-    @abstractmethod
-    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
-        """Squared distances as look-up tables: ‖q − v‖² = Σ_m table[m, index_m], and ‖v‖² besides unless `separable`.
+    def forward(
+        self,
+        x: Real[Tensor, "..."],
+        costs: Float[Tensor, "M K"] | None = None,
+        stages: int | None = None,
+        mask: Bool[Tensor, "*batch"] | None = None,
+    ) -> Quantized:
+        """Quantises x: through the estimator while training, exactly otherwise.
 
         Args:
-            queries: the vectors q, in float32.
+            x: vectors (..., D), or as `channel_dim` says; of any dtype.
+            costs: as in `encode`.
+            stages: as in `encode`.
+            mask: False where x is padding: values are 0 there and indices -1, and they do not count for the loss.
         """
+        rows = self._rows(x)
+        quantized = self._quantize(rows if mask is None else rows[mask.flatten()], costs, stages)
+        values, indices = quantized.values, quantized.indices
+        if mask is not None:
+            values, indices = _scatter(values, mask.flatten(), 0), _scatter(indices, mask.flatten(), PADDING)
+        values = values.view(x.movedim(self.channel_dim, -1).shape).movedim(-1, self.channel_dim)
+        return Quantized(values, self._restore(x, indices), quantized.loss)
+
+    def usage(self, indices: Int64[Tensor, "*batch M"]) -> Float[Tensor, " M"]:
+        """The share of each codebook's codewords among these indices, 0 to 1."""
+        sizes = torch.tensor(self.index_sizes, device=indices.device)
+        return (count_usage(indices, max(self.index_sizes)) > 0).sum(1) / sizes[: indices.shape[-1]]
+
+    def perplexity(self, indices: Int64[Tensor, "*batch M"]) -> Float[Tensor, " M"]:
+        """2 to the power of the entropy of these indices, for each codebook: from 1 to K."""
+        return perplexity(count_usage(indices, max(self.index_sizes)))
 
     @torch.no_grad()
-    def parts(self) -> Float[Tensor, "M K D"]:
+    def contributions(self) -> Float[Tensor, "M K D"]:
         """What each index adds to a vector's value, compared with index 0 of its codebook."""
-        stages, size, _ = self.codebooks.shape
-        indices = torch.zeros(stages, size, stages, dtype=torch.int64, device=self.codebooks.device)
-        for stage in range(stages):
-            indices[stage, :, stage] = torch.arange(size)
-        return (self.decode(indices.flatten(0, 1)) - self.decode(indices[0, :1])).unflatten(0, (stages, size))
+        size = max(self.index_sizes)
+        indices = torch.zeros(self.num_indices, size, self.num_indices, dtype=torch.int64, device=self.device)
+        for place, values in enumerate(self.index_sizes):
+            indices[place, :, place] = torch.arange(size).clamp(max=values - 1)
+        return (self.lookup(indices.flatten(0, 1)) - self.lookup(indices[0, :1])).unflatten(0, (-1, size))
 
-    @abstractmethod
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
-        """Sets the codebooks by the method's classic training, in place, without gradients."""
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters or buffers are; a CPU where there are none."""
+        return next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
 
-    def use(self, estimator: Estimator) -> None:
-        """Chooses how gradients pass, and what moves the codebooks, in training from now on."""
-        estimator.attach(self.codebooks)
-        self.estimator = estimator
+    def extra_repr(self) -> str:
+        """What `repr` says of the quantiser."""
+        axis = "" if self.channel_dim == -1 else f", channel_dim={self.channel_dim}"
+        return f"dim={self.dim}, index_sizes={self.index_sizes}{axis}"
+
+    def _rows(self, x: Tensor) -> Tensor:
+        if torch.jit.is_tracing():
+            raise UsageError(
+                f"torch.jit.trace would record the indices of {type(self).__name__} as constants: use torch.export"
+            )
+        return flatten(x, self.dim, self.channel_dim, type(self).__name__)
+
+    def _restore(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Indices in the leading shape of x."""
+        return indices.view(*x.movedim(self.channel_dim, -1).shape[:-1], indices.shape[-1])
+
+    def _quantize(self, rows: Tensor, costs: Tensor | None, stages: int | None) -> Quantized:
+        indices = self._search(rows.detach(), costs, stages)
+        with torch.autocast(rows.device.type, enabled=False):
+            values = self.lookup(indices)
+            if not self.training:
+                return Quantized(values, indices, values.new_zeros(()))
+            x = rows.to(values.dtype)
+            estimate = self.estimator(x, values)
+            self._update(indices, x, values)
+            return Quantized(estimate.values, indices, estimate.loss)
+
+    def _update(self, indices: Tensor, x: Tensor, values: Tensor) -> None:
+        """Updates parameters after a training batch, where the estimator does so without gradients."""
 
     @torch.no_grad()
-    def encode(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Int64[Tensor, "n M"]:
-        """The indices whose decoded vectors are nearest to x, as far as the method's search finds them.
+    def _search(self, rows: Tensor, costs: Tensor | None, stages: int | None) -> Tensor:
+        rows = rows.float()
+        if not torch.compiler.is_compiling() and (rows.device.type == "cpu" or not self.training):
+            check_finite(rows)
+        with torch.autocast(rows.device.type, enabled=False):
+            number = self._prefix(stages)
+            if costs is not None:
+                return self._cost_aware().search_with_costs(rows, costs[:number].float())
+            if isinstance(self, PrefixDecodable) and number < self.num_indices:
+                return self.search_prefix(rows, number)
+            return self.search(rows)
 
-        Args:
-            x: the vectors.
-            costs: of each index, to be added to the squared distance: entropy-constrained VQ, where they are its bits,
-                weighed. Chou, Lookabaugh and Gray, "Entropy-Constrained Vector Quantization", IEEE Trans. ASSP 1989.
+    def _cost_aware(self) -> CostAware:
+        if not isinstance(self, CostAware):
+            raise ValueError(f"{type(self).__name__} cannot choose indices by costs: choose another quantiser")
+        return self
 
-        Raises:
-            ValueError: there are costs, but the method is not separable.
-        """
-        self._check_dim(x)
-        if costs is not None and not self.separable:
-            raise ValueError(f"{type(self).__name__} cannot choose by costs: choose vq or pvq as the quantiser")
-        with torch.autocast(x.device.type, enabled=False):
-            return self.search(x.float()) if costs is None else self.search(x.float(), costs)  # type: ignore[call-arg]
+    def _prefix(self, stages: int | None) -> int:
+        """Number of indices of the first stages."""
+        if stages is None:
+            return self.num_indices
+        if not isinstance(self, PrefixDecodable):
+            raise ValueError(f"{type(self).__name__} cannot be decoded from its first stages: leave stages out")
+        if not 1 <= stages <= len(self.prefixes):
+            raise ValueError(f"stages is {stages}, but must be from 1 to {len(self.prefixes)}")
+        return self.prefixes[stages - 1]
 
-    def forward(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Quantized:
-        """Quantises x, through the estimator while training and hard when not; always in float32.
 
-        Args:
-            x: the vectors.
-            costs: of each index, as `encode` takes them.
-        """
-        indices = self.encode(x.detach(), costs)
-        with torch.autocast(x.device.type, enabled=False):
-            quantized = self.decode(indices)
-            if not self.training:
-                return Quantized(quantized, indices, quantized.new_zeros(()))
-            values, loss = self.estimator(x.float(), quantized)
-            self.estimator.update(self.codebooks, indices, x, quantized)
-            return Quantized(values, indices, loss)
-
-    def _check_dim(self, x: Tensor) -> None:
-        if x.shape[-1] != self.dim:
-            raise ValueError(f"vectors have dimension {x.shape[-1]}, but this {type(self).__name__} has dim={self.dim}")
-
-    def _check_stages(self, indices: Tensor) -> None:
-        given, needed = indices.shape[-1], self.stages
-        if not (1 if self.has_prefixes else needed) <= given <= needed:
-            stages = f"from 1 to {needed} stages" if self.has_prefixes else f"only all {needed} at once"
-            raise ValueError(f"indices have {given} columns, but {type(self).__name__} decodes {stages}")
+def _scatter(rows: Tensor, mask: Bool[Tensor, " n"], padding: int) -> Tensor:
+    """Rows put where the mask is True, between rows of padding."""
+    return rows.new_full((len(mask), rows.shape[1]), padding).masked_scatter(mask.unsqueeze(1), rows)

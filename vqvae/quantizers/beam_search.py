@@ -3,31 +3,32 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+import torch.nn.functional as F
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from vqvae.quantizers.compiled import kernels_for
-from vqvae.quantizers.pieces import scratch
+from vqvae.quantizers.dispatch import kernels_for
+from vqvae.quantizers.workspace import workspace
 
-TABLE_FLOATS = 2**26  # the largest table of all pairs of codewords: 256 MiB
+MAX_TABLE_FLOATS = 2**26  # of a table of all pairs of codewords: 256 MiB
 UNUSED = -1  # in a path: no codeword chosen yet in this codebook
 
 
-class Found(NamedTuple):
+class BeamResult(NamedTuple):
     """The best sum that a search found for each vector.
 
     Attributes:
         indices: its codewords.
-        costs: its squared distance, less ‖x‖².
+        costs: its squared distance minus ‖x‖², plus the costs of its codewords.
     """
 
     indices: Int64[Tensor, "n M"]
-    costs: Float[Tensor, " n"]
+    costs: Float32[Tensor, " n"]
 
-    def or_lower(self, other: "Found") -> "Found":
+    def or_lower(self, other: "BeamResult") -> "BeamResult":
         """The better of two for each vector."""
         lower = other.costs < self.costs
-        return Found(
+        return BeamResult(
             torch.where(lower.unsqueeze(1), other.indices, self.indices), torch.where(lower, other.costs, self.costs)
         )
 
@@ -39,49 +40,56 @@ class Expansion:
 
     Args:
         codebooks: the codebooks.
+        costs: of each codeword, to be added to the squared distance.
     """
 
-    def __init__(self, codebooks: Float[Tensor, "M K D"]):
+    def __init__(self, codebooks: Float32[Tensor, "M K D"], costs: Float32[Tensor, "M K"] | None = None):
+        norms = codebooks.square().sum(2)
+        if costs is not None:
+            norms = norms + costs
+        fits = codebooks.shape[:2].numel() ** 2 <= MAX_TABLE_FLOATS
+        self.kernels = kernels_for(codebooks) if fits else None
+        if self.kernels:  # they read whole blocks of codewords; those added are infinitely far
+            missing = self.kernels.missing_codewords(codebooks.shape[1])
+            codebooks, norms = F.pad(codebooks, (0, 0, 0, missing)), F.pad(norms, (0, missing), value=torch.inf)
         self.stages, self.size, _ = codebooks.shape
         self.codewords = codebooks.flatten(0, 1)
-        self.norms = self.codewords.square().sum(1)
+        self.norms = norms.flatten()
         self.scaled = -2 * self.codewords
-        fits = len(self.codewords) ** 2 <= TABLE_FLOATS
         self.table = -self.scaled @ self.codewords.T if fits else None
-        self.kernels = kernels_for(codebooks) if fits else None
 
-    def single(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n M K"]:
-        """‖c‖² − 2 x·c, in memory that is used again for the next vectors."""
-        costs = scratch(len(x), len(self.codewords), like=x)
-        return torch.addmm(self.norms, x, self.scaled.T, out=costs).unflatten(1, (self.stages, self.size))
+    def single(self, x: Float32[Tensor, "n D"]) -> Float32[Tensor, "n M K"]:
+        """‖c‖² − 2 x·c, and the costs, in a buffer that is valid until the next call."""
+        buffer = workspace(x.shape[0], len(self.codewords), like=x)
+        return torch.addmm(self.norms, x, self.scaled.T, out=buffer).unflatten(1, (self.stages, self.size))
 
-    def pair(self, codewords: Int64[Tensor, "*n"], others: slice = slice(None)) -> Float[Tensor, "*n k"]:
-        """2 c·c' of some codewords and of others, both numbered through all codebooks."""
+    def pair(self, codewords: Int64[Tensor, "*n"], others: slice = slice(None)) -> Float32[Tensor, "*n k"]:
+        """2 c·c' of some codewords and of others, both numbered across codebooks."""
         if self.table is None:
             return -self.scaled[codewords] @ self.codewords[others].T
         return self.table[:, others][codewords]
 
-    def pairs(self) -> Float[Tensor, "M K M K"]:
+    def pairs(self) -> Float32[Tensor, "M K M K"]:
         """2 c·c' of all codewords."""
         assert self.table is not None
         return self.table.view(self.stages, self.size, self.stages, self.size)
 
     def codebook(self, stage: int) -> slice:
-        """The numbers of a codebook's codewords."""
+        """The numbers of a codebook's codewords across codebooks."""
         return slice(stage * self.size, (stage + 1) * self.size)
 
     def floats(self, beam: int) -> int:
-        """How many floats a search with this beam holds for each vector."""
+        """Number of floats that a search with this beam holds for each vector."""
         return self.stages * self.size * (1 if self.kernels else 1 + 3 * beam)
 
 
-def search_in_order(terms: Expansion, single: Float[Tensor, "n M K"], beam: int) -> Found:
+def search_in_order(terms: Expansion, single: Float32[Tensor, "n M K"], beam: int) -> BeamResult:
     """Goes through the codebooks in their order, and keeps the `beam` best partial sums after each."""
     if terms.kernels:
-        return Found(*terms.kernels.search(single, terms.pairs(), beam, ordered=True))
+        return BeamResult(*terms.kernels.search(single, terms.pairs(), beam, ordered=True))
     size = terms.size
-    cost = single.new_zeros(len(single), 1)
-    paths = torch.empty(len(single), 1, 0, dtype=torch.int64, device=single.device)
+    cost = single.new_zeros(single.shape[0], 1)
+    paths = torch.empty(single.shape[0], 1, 0, dtype=torch.int64, device=single.device)
     for stage in range(terms.stages):
         candidates = cost.unsqueeze(2) + single[:, None, stage]  # n beam K
         for earlier in range(stage):
@@ -91,17 +99,17 @@ def search_in_order(terms: Expansion, single: Float[Tensor, "n M K"], beam: int)
         cost, best = candidates.flatten(1).topk(keep, largest=False)
         parent = (best // size).unsqueeze(2).expand(-1, -1, stage)
         paths = torch.cat([paths.gather(1, parent), (best % size).unsqueeze(2)], dim=2)
-    return Found(paths[:, 0], cost[:, 0])
+    return BeamResult(paths[:, 0], cost[:, 0])
 
 
-def search_in_any_order(terms: Expansion, single: Float[Tensor, "n M K"], beam: int) -> Found:
-    """Chooses the next codebook, too, at each step; keeps the `beam` best sets of codewords, none of them twice."""
+def search_in_any_order(terms: Expansion, single: Float32[Tensor, "n M K"], beam: int) -> BeamResult:
+    """Chooses the next codebook as well at each step; keeps the `beam` best distinct sets of codewords."""
     if terms.kernels:
-        return Found(*terms.kernels.search(single, terms.pairs(), beam, ordered=False))
+        return BeamResult(*terms.kernels.search(single, terms.pairs(), beam, ordered=False))
     size = terms.size
-    cost = single.new_zeros(len(single), 1)
-    extra = single.flatten(1).unsqueeze(1)  # n beam MK: what adding each codeword to a partial sum costs
-    paths = torch.full((len(single), 1, terms.stages), UNUSED, device=single.device)
+    cost = single.new_zeros(single.shape[0], 1)
+    extra = single.flatten(1).unsqueeze(1)  # n beam MK: cost of adding each codeword to a partial sum
+    paths = torch.full((single.shape[0], 1, terms.stages), UNUSED, device=single.device)
     for step in range(terms.stages):
         taken = (paths != UNUSED).repeat_interleave(size, dim=2)
         candidates = (cost.unsqueeze(2) + extra).masked_fill(taken, torch.inf).flatten(1)
@@ -115,13 +123,13 @@ def search_in_any_order(terms: Expansion, single: Float[Tensor, "n M K"], beam: 
         cost, kept = cost.topk(keep, largest=False)
         paths = _take(paths, kept)
         extra = _take(extra, parent.gather(1, kept)) + terms.pair(codeword.gather(1, kept))
-    return Found(paths[:, 0].clamp(min=0), cost[:, 0])  # UNUSED is left where x is not a number
+    return BeamResult(paths[:, 0].clamp(min=0), cost[:, 0])  # UNUSED is left where x is not a number
 
 
 def refine(
-    terms: Expansion, single: Float[Tensor, "n M K"], indices: Int64[Tensor, "n M"], rounds: int
+    terms: Expansion, single: Float32[Tensor, "n M K"], indices: Int64[Tensor, "n M"], rounds: int
 ) -> Int64[Tensor, "n M"]:
-    """Chooses one codeword after another anew, the others as they are, where that lowers the cost."""
+    """Local search: chooses one codeword after another again, given the others, where that lowers the cost."""
     if terms.kernels:
         return terms.kernels.refine(single, terms.pairs(), indices, rounds)
     indices = indices.clone()
@@ -144,8 +152,8 @@ def _take(beams: Tensor, which: Int64[Tensor, "n b"]) -> Tensor:
 
 
 def _repeats(paths: Int64[Tensor, "n b M"], size: int) -> Bool[Tensor, "n b"]:
-    """Which paths hold the same codewords as a path before them."""
-    # A path's number: its digits to the base K + 1. Past 64 bits it wraps, and a clash drops one candidate at worst
+    """Which paths hold the same codewords as an earlier path."""
+    # A path's number has its codewords as digits to base K + 1. Past 64 bits it wraps; a clash drops one candidate
     place = (size + 1) ** torch.arange(paths.shape[2], device=paths.device)
     number = ((paths + 1) * place).sum(2)
     return (number.unsqueeze(2) == number.unsqueeze(1)).tril(-1).any(2)

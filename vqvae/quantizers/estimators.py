@@ -4,22 +4,24 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
+
+from vqvae.errors import UsageError
+from vqvae.quantizers.inputs import check_finite
 
 EPS = 1e-12
 
 
 class Estimate(NamedTuple):
-    """Differentiable values to go on with, and what to add to the training loss."""
+    """Differentiable values for the decoder, and what to add to the training loss."""
 
     values: Float[Tensor, "n D"]
     loss: Float[Tensor, ""]
 
 
 class Estimator(nn.Module, ABC):
-    """Stands in for the quantiser's step function while training. `Quantizer.use` puts it there."""
+    """Replaces the quantiser's step function in training by something differentiable (`Quantizer.set_estimator`)."""
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
@@ -31,21 +33,21 @@ class Estimator(nn.Module, ABC):
         """
 
     def attach(self, codebooks: Float[nn.Parameter, "M K d"]) -> None:
-        """Gets ready for these codebooks: here, so that they learn by their gradients."""
+        """Prepares for these codebooks: here, they are trained by their gradients."""
         codebooks.requires_grad_(True)
 
     def update(
         self,
         codebooks: Float[Tensor, "M K d"],
-        indices: Int64[Tensor, "n M"],
+        indices: Int64[Tensor, "n m"],
         x: Float[Tensor, "n D"],
         quantized: Float[Tensor, "n D"],
     ) -> None:
-        """Moves the codebooks after a training batch, where that is not left to their gradients. In place.
+        """Updates the codebooks in place after a training batch, where that is not left to their gradients.
 
         Args:
             codebooks: the codebooks.
-            indices: the codewords chosen.
+            indices: the codewords chosen; those of the first codebooks only, where x was quantised by a prefix.
             x: the vectors before quantisation.
             quantized: their quantised values.
         """
@@ -65,15 +67,15 @@ class NSVQ(Estimator):
 
 
 class DiVeQ(Estimator):
-    """The quantised values themselves, reached from x along a fixed direction by a length that carries the gradients.
+    """The quantised values, written as x plus a fixed direction times a length that carries the gradients.
 
     x + ‖x − q(x)‖ · sg[v/‖v‖] with v ~ N(q(x) − x, σ² I): as in NSVQ the length trains encoder and codebooks alike
-    without a loss term, but what goes on to the decoder is what it will decode later, or close to it. Vali et al.,
+    without a loss term, but the decoder sees what it will decode later, or close to it. Vali et al.,
     "DiVeQ: Differentiable Vector Quantization Using the Reparameterization Trick", 2025.
 
     Args:
         variance: σ² of the directional noise, in the units of the vectors. Without noise the values are exact, but
-            codebooks trained so from the start fare worse.
+            codebooks trained this way from the start have larger errors.
     """
 
     def __init__(self, variance: float = 1e-3):
@@ -105,8 +107,8 @@ class StraightThrough(Estimator):
         self.commitment = commitment
 
     def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
-        codebook_loss = F.mse_loss(quantized, x.detach())
-        commitment_loss = F.mse_loss(x, quantized.detach())
+        codebook_loss = _mean_squared_error(quantized, x.detach())
+        commitment_loss = _mean_squared_error(x, quantized.detach())
         return Estimate(self.carry(x, quantized.detach()), codebook_loss + self.commitment * commitment_loss)
 
     def carry(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
@@ -115,7 +117,7 @@ class StraightThrough(Estimator):
 
 
 class RotationTrick(StraightThrough):
-    """Straight-through, but the gradient is turned and scaled as the vector was on its way to its codeword.
+    """Straight-through, but the gradient is rotated and scaled as the vector was to become its codeword.
 
     The values are λRx with fixed λ = ‖q‖/‖x‖ and R the rotation from x to q in the plane of both. Fifty et al.,
     "Restructuring Vector Quantization with the Rotation Trick", 2024, eq. 4.
@@ -131,7 +133,7 @@ class RotationTrick(StraightThrough):
         turned = x - 2 * middle * _dot(middle, x) + 2 * end * _dot(start, x)
         scale = torch.where(length > EPS, torch.linalg.vector_norm(quantized, dim=-1, keepdim=True) / length, 1)
         values = scale * turned
-        return values + (quantized - values).detach()  # exactly the codewords', whatever rounding made of them
+        return values + (quantized - values).detach()  # exactly the codewords', without rounding
 
 
 class MovingAverage(StraightThrough):
@@ -139,8 +141,7 @@ class MovingAverage(StraightThrough):
 
     van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, appendix A.1. There the codeword is
     the ratio m/N of two averages, the sum and the number of its vectors; moving it by (1 − γ) Σ(x − c) / N is the same,
-    and N is all there is to remember. Where a value is put together from several codewords, the vectors of each are
-    what the others leave over.
+    and N is the only state. Where a value is a sum of codewords, the vectors of each are what the others leave over.
 
     Args:
         commitment: weight β of the loss term that pulls the vectors to their codewords.
@@ -158,34 +159,42 @@ class MovingAverage(StraightThrough):
 
     def attach(self, codebooks: Float[nn.Parameter, "M K d"]) -> None:
         codebooks.requires_grad_(False)
-        # As if each codeword had been chosen once so far, so that the first few vectors do not decide where it goes
-        self.counts = torch.ones(codebooks.shape[:2], device=codebooks.device)
+        # As if each codeword had been chosen once so far, so that the first few vectors do not determine it
+        self.counts = torch.ones(codebooks.shape[:2], device=codebooks.device, dtype=torch.float32)
 
     def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
-        return Estimate(self.carry(x, quantized), self.commitment * F.mse_loss(x, quantized.detach()))
+        return Estimate(self.carry(x, quantized), self.commitment * _mean_squared_error(x, quantized.detach()))
 
     @torch.no_grad()
     def update(
         self,
         codebooks: Float[Tensor, "M K d"],
-        indices: Int64[Tensor, "n M"],
+        indices: Int64[Tensor, "n m"],
         x: Float[Tensor, "n D"],
         quantized: Float[Tensor, "n D"],
     ) -> None:
         assert self.counts is not None
-        stages, size, dim = codebooks.shape
-        # What a codeword leaves over: its own part of the error, or all of it where values are sums
-        errors = (x - quantized).unflatten(1, (-1, dim)).expand(-1, stages, -1)
-        place = (indices + size * torch.arange(stages, device=indices.device)).flatten()
-        chosen = (
-            torch.zeros_like(self.counts).flatten().index_add_(0, place, torch.ones_like(place, dtype=torch.float32))
-        )
-        sums = torch.zeros_like(codebooks).flatten(0, 1).index_add_(0, place, errors.flatten(0, 1))
+        if codebooks.dtype in (torch.float16, torch.bfloat16):
+            kind = str(codebooks.dtype).removeprefix("torch.")
+            raise UsageError(f"MovingAverage cannot add small steps to {kind} codebooks: keep the quantiser in float32")
+        check_finite(x)
+        used, size, dim = indices.shape[1], codebooks.shape[1], codebooks.shape[2]  # the first stages only, perhaps
+        # What a codeword leaves over: the error of its piece
+        errors = (x - quantized).float().unflatten(1, (-1, dim))
+        errors = errors.repeat(1, used // errors.shape[1], 1)
+        place = (indices + size * torch.arange(used, device=indices.device)).flatten()
+        chosen = errors.new_zeros(used * size).index_add_(0, place, torch.ones_like(place, dtype=torch.float32))
+        sums = errors.new_zeros(used * size, dim).index_add_(0, place, errors.flatten(0, 1))
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(chosen)
             distributed.all_reduce(sums)
-        self.counts.lerp_(chosen.view_as(self.counts), 1 - self.decay)
-        codebooks += (1 - self.decay) * sums.view_as(codebooks) / self.counts.clamp(min=EPS).unsqueeze(2)
+        counts = self.counts[:used].lerp_(chosen.view(used, size).to(self.counts.dtype), 1 - self.decay)
+        codebooks[:used] += (1 - self.decay) * sums.view(used, size, dim) / counts.clamp(min=EPS).unsqueeze(2)
+
+
+def _mean_squared_error(x: Float[Tensor, "n D"], other: Float[Tensor, "n D"]) -> Float[Tensor, ""]:
+    """The mean over all elements; 0 for none."""
+    return (x - other).square().sum() / max(1, x.numel())
 
 
 def _direction(vectors: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:

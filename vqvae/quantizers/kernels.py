@@ -1,7 +1,9 @@
-"""The searches on a CPU, compiled by Numba; `compiled.py` says when they are used instead of plain PyTorch.
+"""The searches on a CPU, compiled by Numba; `dispatch.py` chooses between them and plain PyTorch.
 
-Rows of costs are read in blocks: a block without a cost below the worst that is still wanted, as nearly all are, is
-passed over in a few vector instructions. None of this needs fast-math: costs add up in one order on every machine.
+Rows of costs are read in blocks: a block without a cost below the worst that is still kept, as most are, is skipped in
+a few vector instructions. None of this needs fast-math: costs are added in one order on every machine.
+
+Constants of kernels stand in this file: Numba's disk cache does not notice changes to those of other files.
 """
 
 from collections.abc import Callable
@@ -10,41 +12,47 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from vqvae.backend.numba import compiled, inlined
 from vqvae.backend.threads import in_threads
-from vqvae.quantizers.beam_search import UNUSED
 
 BLOCK = 128
-FEW = 32  # vectors that are not worth a thread of their own
+MIN_VECTORS_PER_THREAD = 32
+UNUSED = -1  # in a path: no codeword chosen yet in this codebook
 INF = np.float32(np.inf)
 
 
-def find_least(costs: Float[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
-    """The index of the least cost of each vector in each codebook."""
-    least = torch.empty(costs.shape[2], costs.shape[0], dtype=torch.int64)
-    _find_least(costs.numpy(), least.numpy())
+def argmin(distances: Float32[Tensor, "M K n"]) -> Int64[Tensor, "n M"]:
+    """The index of the least distance of each vector in each codebook."""
+    least = torch.empty(distances.shape[2], distances.shape[0], dtype=torch.int64)
+    _argmin(distances.numpy(), least.numpy())
     return least
 
 
 def search(
-    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], beam: int, ordered: bool
-) -> tuple[Int64[Tensor, "n M"], Float[Tensor, " n"]]:
-    """Beam search through the codebooks in their order, or in any, without a set twice: indices and costs."""
-    paths, costs = torch.empty(single.shape[:2], dtype=torch.int64), torch.empty(len(single))
+    single: Float32[Tensor, "n M K"], pair: Float32[Tensor, "M K M K"], beam: int, ordered: bool
+) -> tuple[Int64[Tensor, "n M"], Float32[Tensor, " n"]]:
+    """Beam search through the codebooks in order, or in any order over distinct sets: indices and costs."""
+    paths = torch.empty(single.shape[:2], dtype=torch.int64)
+    costs = torch.empty(len(single), dtype=torch.float32)
     _in_threads(_search, len(single), _blocks(single), _blocks(pair), beam, ordered, paths.numpy(), costs.numpy())
     return paths, costs
 
 
 def refine(
-    single: Float[Tensor, "n M K"], pair: Float[Tensor, "M K M K"], indices: Int64[Tensor, "n M"], rounds: int
+    single: Float32[Tensor, "n M K"], pair: Float32[Tensor, "M K M K"], indices: Int64[Tensor, "n M"], rounds: int
 ) -> Int64[Tensor, "n M"]:
-    """Chooses one codeword after another anew, the others as they are, as long as that lowers the cost."""
+    """Local search: chooses one codeword after another again, given the others, while that lowers the cost."""
     paths = indices.clone()
     _in_threads(_refine, len(single), _blocks(single), _blocks(pair), rounds, paths.numpy())
     return paths
+
+
+def missing_codewords(size: int) -> int:
+    """How many codewords must be added to a codebook so that it is read in whole blocks."""
+    return -size % BLOCK if size > BLOCK else 0
 
 
 def _blocks(costs: Tensor) -> np.ndarray:
@@ -54,7 +62,7 @@ def _blocks(costs: Tensor) -> np.ndarray:
 
 def _in_threads(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
     """Runs a kernel on all vectors, in as many threads as PyTorch uses."""
-    threads = max(1, min(torch.get_num_threads(), rows // FEW))
+    threads = max(1, min(torch.get_num_threads(), rows // MIN_VECTORS_PER_THREAD))
     cuts = [rows * piece // threads for piece in range(threads + 1)]
     in_threads(kernel, [(*arguments, *cut) for cut in pairwise(cuts)])
 
@@ -81,7 +89,7 @@ def _any_below(costs, limit):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _find_least(costs, least):  # type: ignore[no-untyped-def]
+def _argmin(costs, least):  # type: ignore[no-untyped-def]
     stages, size, number = costs.shape
     best, at = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
     for m in range(stages):
@@ -101,7 +109,7 @@ def _find_least(costs, least):  # type: ignore[no-untyped-def]
 
 @compiled
 def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[no-untyped-def]
-    """Puts a candidate where it belongs in the sorted list, from `place` down."""
+    """Inserts a candidate into the sorted list, at `place` or before."""
     while place > 0 and costs[place - 1] > cost:
         costs[place], steps[place], numbers[place] = costs[place - 1], steps[place - 1], numbers[place - 1]
         place -= 1
@@ -110,8 +118,8 @@ def _insert(costs, steps, numbers, place, cost, step, number):  # type: ignore[n
 
 @compiled
 def _offer(costs, steps, numbers, filled, keep, cost, step, number, ordered):  # type: ignore[no-untyped-def]
-    """Takes a candidate into the list, if it is not there already for less; returns how many the list holds."""
-    same = filled if ordered else 0  # in order, no set comes twice
+    """Inserts a candidate unless its set is in the list at a lower cost; returns the length of the list."""
+    same = filled if ordered else 0  # in order, no set occurs twice
     while same < filled and numbers[same] != number:
         same += 1
     if same == filled:
@@ -119,13 +127,13 @@ def _offer(costs, steps, numbers, filled, keep, cost, step, number, ordered):  #
         same = filled - 1
     elif costs[same] <= cost:
         return filled
-    _insert(costs, steps, numbers, same, cost, step, number)  # over the worst of all, or over the dearer of two alike
+    _insert(costs, steps, numbers, same, cost, step, number)  # replaces the worst, or the same set at a higher cost
     return filled
 
 
 @compiled
 def _grow(paths, steps, filled, grown):  # type: ignore[no-untyped-def]
-    """The paths of the list, each its parent's with one codeword more."""
+    """The paths of the list: each its parent's plus one codeword."""
     for p in range(filled):
         parent, m, k = steps[p] >> 48, steps[p] >> 32 & 0xFFFF, steps[p] & 0xFFFFFFFF
         for j in range(paths.shape[1]):
@@ -138,7 +146,7 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
     stages, blocks, block = single.shape[1:]
     total, base, costs = np.empty(block, np.float32), np.empty(beam, np.float32), np.empty(beam, np.float32)
     steps = np.empty(beam, np.int64)  # parent, codebook and codeword in one number
-    # A set's number: its codewords as digits to the base K + 1. Past 64 bits it wraps; a clash costs one candidate
+    # A set's number has its codewords as digits to base K + 1. Past 64 bits it wraps; a clash drops one candidate
     sets, numbers = np.empty(beam, np.int64), np.empty(beam, np.int64)
     paths, grown = np.empty((beam, stages), np.int64), np.empty((beam, stages), np.int64)
     for i in range(first, last):
@@ -168,7 +176,7 @@ def _search(single, pair, beam, ordered, chosen, least, first, last):  # type: i
                                     )
                                     if filled == keep:
                                         worst = costs[keep - 1]
-            if filled == 0:  # no cost is below infinity: nothing that could be searched for
+            if filled == 0:  # no cost is below infinity: x is not finite
                 break
             _grow(paths, steps, filled, grown)
             paths, grown = grown, paths

@@ -5,6 +5,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 EPS = 1e-20
+RIDGE = 4.0  # weight of the ridge in units of vectors, ...
+MAX_RIDGE_SHARE = 0.25  # ... and at most this share of the mean number of vectors of a codeword
+
+
+def fit_ridge(vectors: int, size: int) -> float:
+    """The `ridge` for fitting codebooks of so many codewords to so many vectors."""
+    return min(RIDGE, MAX_RIDGE_SHARE * vectors / size)
 
 
 @torch.no_grad()
@@ -18,15 +25,15 @@ def solve_codebooks(
     """The codebooks that minimise Σ‖x − Σc‖² for given indices: least squares, by conjugate gradients.
 
     The matrix of the problem says which codewords make up each vector, so a product with it is a decoding, and one
-    with its transpose a sum over the vectors of each codeword: neither it nor its square is ever written down.
+    with its transpose a sum over the vectors of each codeword: neither the matrix nor its square is ever stored.
     Codewords that no vector uses stay where they are.
 
     Args:
-        vectors: what the sums of codewords shall come near.
+        vectors: what the sums of codewords approximate.
         indices: the codewords that make up each vector.
-        start: where to begin; the nearer, the fewer steps are needed.
-        ridge: holds each codeword to the mean of its codebook at the start, as strongly as so many vectors would.
-            Without it, codewords that often go together grow long and cancel out, at the cost of all other sums.
+        start: initial codebooks; the closer to the solution, the fewer steps are needed.
+        ridge: pulls each codeword to the mean of its codebook at the start, with the weight of this many vectors.
+            Without it, codewords that are often chosen together grow long and cancel, at the cost of all other sums.
         steps: of the conjugate gradients, preconditioned by the codewords' counts.
     """
     codebooks, mean = start.clone(), start.mean(1, keepdim=True)
@@ -36,7 +43,7 @@ def solve_codebooks(
     remainder = vectors - _decode(codebooks, indices)
     gradient = _gather(remainder, indices, codebooks) - pull * (codebooks - mean)
     direction = gradient / weights
-    strength = (gradient * direction).sum((0, 1))  # of each of the D dimensions, which are problems of their own
+    strength = (gradient * direction).sum((0, 1))  # for each of the D dimensions, which are separate problems
     for _ in range(steps):
         change = _decode(direction, indices)
         length = strength / (change.square().sum(0) + (pull * direction.square()).sum((0, 1)) + EPS)

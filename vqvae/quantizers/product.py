@@ -1,43 +1,42 @@
 """Product VQ."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float32
 from torch import Tensor
 
-from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import find_nearest, kmeans, squared_distances
+from vqvae.quantizers.chunking import Search
+from vqvae.quantizers.codebook_quantizer import CodebookQuantizer
+from vqvae.quantizers.kmeans import kmeans
+from vqvae.quantizers.nearest import nearest_search
 
 
-class ProductVQ(Quantizer):
-    """Splits each vector into M equal parts and quantises each with a codebook of its own.
+class ProductVQ(CodebookQuantizer):
+    """Splits each vector into M equal pieces and quantises each with a codebook of its own.
 
     Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011.
 
     Args:
         dim: dimension D of the vectors, a multiple of `stages`.
-        stages: number M of parts and codebooks.
-        codebook_bits: log2 of the number K of codewords in each codebook.
+        stages: number M of pieces and codebooks.
+        codebook_bits: log2 of the number K of codewords in each codebook; either this or `codebook_size`.
+        codebook_size: number K of codewords in each codebook, from 2 to 65536.
+        channel_dim: axis of the input that holds the vectors: -1, or 1 for feature maps (b, D, h, w).
     """
 
-    def __init__(self, dim: int, stages: int, codebook_bits: int):
-        if stages < 1 or dim % stages:
-            raise ValueError(f"dim={dim} cannot be split into stages={stages} equal parts: choose a multiple")
-        super().__init__(dim, stages, codebook_bits, codeword_dim=dim // stages)
+    def __init__(
+        self,
+        dim: int,
+        stages: int,
+        codebook_bits: int | None = None,
+        codebook_size: int | None = None,
+        channel_dim: int = -1,
+    ):
+        super().__init__(dim, stages, codebook_bits, codebook_size, pieces=stages, channel_dim=channel_dim)
 
-    def search(self, x: Float[Tensor, "n D"], costs: Float[Tensor, "M K"] | None = None) -> Int64[Tensor, "n M"]:
-        return find_nearest(x, self.codebooks, costs)
+    def prepare(self, codebooks: Float32[Tensor, "M K d"], costs: Float32[Tensor, "M K"] | None) -> Search:
+        return nearest_search(codebooks, costs)
 
-    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
-        self._check_stages(indices)
-        parts = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=True)]
-        return torch.cat(parts, dim=1)
-
-    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
-        self._check_dim(queries)
-        return squared_distances(queries, self.codebooks)
-
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
-        """k-means in each part."""
-        self._check_dim(vectors)
-        for stage, part in enumerate(vectors.chunk(self.stages, dim=1)):
-            self.codebooks.data[stage] = kmeans(part, self.codebook_size, iterations)
+    def fit_codebooks(self, vectors: Float32[Tensor, "n D"], iterations: int) -> Float32[Tensor, "M K d"]:
+        """k-means in each piece."""
+        pieces = vectors.chunk(self.pieces, dim=1)
+        return torch.stack([kmeans(piece, self.codebook_size, iterations) for piece in pieces])

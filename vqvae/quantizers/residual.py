@@ -1,13 +1,14 @@
 """Residual VQ."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float32
 from torch import Tensor
 
 from vqvae.quantizers.beam_search import Expansion, search_in_order
-from vqvae.quantizers.codebook import find_least
-from vqvae.quantizers.pieces import scratch, search_in_pieces
+from vqvae.quantizers.chunking import Search
+from vqvae.quantizers.nearest import argmin
 from vqvae.quantizers.summed import SummedQuantizer
+from vqvae.quantizers.workspace import workspace
 
 
 class ResidualVQ(SummedQuantizer):
@@ -19,41 +20,60 @@ class ResidualVQ(SummedQuantizer):
     Args:
         dim: dimension D of the vectors.
         stages: number M of codebooks.
-        codebook_bits: log2 of the number K of codewords in each codebook.
-        beam: how many partial sums to keep after each stage; 1 is the greedy search.
+        codebook_bits: log2 of the number K of codewords in each codebook; either this or `codebook_size`.
+        beam: number of partial sums to keep after each stage; 1 is the greedy search.
+        codebook_size: number K of codewords in each codebook, from 2 to 65536.
+        channel_dim: axis of the input that holds the vectors: -1, or 1 for feature maps (b, D, h, w).
     """
 
-    def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int = 1):
-        super().__init__(dim, stages, codebook_bits, beam)
+    def __init__(
+        self,
+        dim: int,
+        stages: int,
+        codebook_bits: int | None = None,
+        beam: int = 1,
+        codebook_size: int | None = None,
+        channel_dim: int = -1,
+    ):
+        super().__init__(dim, stages, codebook_bits, beam, codebook_size, channel_dim)
 
-    def search(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        return self._search_greedily(x) if self.beam == 1 else self._search_with_beam(x)
+    def prepare(self, codebooks: Float32[Tensor, "m K D"], costs: Float32[Tensor, "m K"] | None) -> Search:
+        return residual_search(codebooks, costs, self.beam)
 
-    def _search_greedily(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        size, dim = self.codebooks.shape[1:]
-        norms = self.codebooks.square().sum(2).unsqueeze(2)
-        scaled = -2 * self.codebooks
 
-        def search(piece: Tensor) -> Tensor:
-            n = len(piece)
-            costs, codewords, remainder = scratch(n * (size + 2 * dim), like=x).split([n * size, n * dim, n * dim])
-            costs, codewords, remainder = costs.view(1, size, n), codewords.view(n, dim), remainder.view(n, dim)
-            remainder.copy_(piece)
-            chosen: list[Tensor] = []
-            for stage in range(self.stages):
-                if stage:
-                    torch.index_select(self.codebooks[stage - 1], 0, chosen[-1][:, 0], out=codewords)
-                    remainder -= codewords
-                torch.addmm(norms[stage], scaled[stage], remainder.T, out=costs[0])
-                chosen.append(find_least(costs))
-            return torch.cat(chosen, dim=1)
+def residual_search(codebooks: Float32[Tensor, "m K d"], costs: Float32[Tensor, "m K"] | None, beam: int) -> Search:
+    """A search through the codebooks in their order, for the sum of codewords of least squared distance plus costs.
 
-        return search_in_pieces(search, x, size + 2 * dim)
+    Args:
+        codebooks: one for each stage.
+        costs: of each codeword, to be added to the squared distance.
+        beam: number of partial sums to keep after each stage.
+    """
+    if beam == 1:
+        return _greedy_search(codebooks, costs)
+    terms = Expansion(codebooks, costs)
+    return Search(lambda x: search_in_order(terms, terms.single(x), beam).indices, terms.floats(beam))
 
-    def _search_with_beam(self, x: Float[Tensor, "n D"]) -> Int64[Tensor, "n M"]:
-        terms = Expansion(self.codebooks)
 
-        def search(piece: Tensor) -> Tensor:
-            return search_in_order(terms, terms.single(piece), self.beam).indices
+def _greedy_search(codebooks: Float32[Tensor, "m K d"], costs: Float32[Tensor, "m K"] | None) -> Search:
+    size, dim = codebooks.shape[1:]
+    offsets = codebooks.square().sum(2).unsqueeze(2)
+    if costs is not None:
+        offsets = offsets + costs.unsqueeze(2)
+    scaled = -2 * codebooks
 
-        return search_in_pieces(search, x, terms.floats(self.beam))
+    def find(x: Tensor) -> Tensor:
+        n = x.shape[0]
+        distances, codewords, remainder = workspace(n * (size + 2 * dim), like=x).split([n * size, n * dim, n * dim])
+        distances, codewords, remainder = distances.view(1, size, n), codewords.view(n, dim), remainder.view(n, dim)
+        remainder.copy_(x)
+        chosen: list[Tensor] = []
+        for stage in range(len(codebooks)):
+            if stage:
+                torch.index_select(codebooks[stage - 1], 0, chosen[-1][:, 0], out=codewords)
+                remainder -= codewords
+            torch.addmm(offsets[stage], scaled[stage], remainder.T, out=distances[0])
+            chosen.append(argmin(distances))
+        return torch.cat(chosen, dim=1)
+
+    return Search(find, size + 2 * dim)

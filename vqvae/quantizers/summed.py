@@ -1,76 +1,57 @@
 """What residual and additive VQ share: values are sums of codewords."""
 
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float32
 from torch import Tensor
 
-from vqvae.quantizers.base import Quantizer
-from vqvae.quantizers.codebook import find_nearest, kmeans
-from vqvae.quantizers.least_squares import solve_codebooks
-
-RIDGE = 4.0  # vectors that hold each codeword to the mean of its codebook in `fit`, ...
-SHARE = 0.25  # ... but no more than this many for each of its own
-SHAKE = 0.5  # of the length of the error: how far `fit` shakes a sum of codewords at first
+from vqvae.quantizers.capabilities import PrefixDecodable
+from vqvae.quantizers.chunking import search_in_chunks
+from vqvae.quantizers.codebook_quantizer import CodebookQuantizer
+from vqvae.quantizers.joint_fit import fit_jointly
 
 
-class SummedQuantizer(Quantizer):
+class SummedQuantizer(CodebookQuantizer, PrefixDecodable):
     """M codebooks; a vector's value is the sum of one codeword from each.
 
     Args:
         dim: dimension D of the vectors.
         stages: number M of codebooks.
-        codebook_bits: log2 of the number K of codewords in each codebook.
-        beam: how many partial sums the search keeps at each step.
+        codebook_bits: log2 of the number K of codewords in each codebook; either this or `codebook_size`.
+        beam: number of partial sums that the search keeps at each step.
+        codebook_size: number K of codewords in each codebook, from 2 to 65536.
+        channel_dim: axis of the input that holds the vectors: -1, or 1 for feature maps (b, D, h, w).
     """
 
-    has_prefixes = True
-    separable = False
-
-    def __init__(self, dim: int, stages: int, codebook_bits: int, beam: int):
-        if beam < 1:
-            raise ValueError(f"beam is {beam}, but must be at least 1")
-        super().__init__(dim, stages, codebook_bits)
+    def __init__(
+        self,
+        dim: int,
+        stages: int,
+        codebook_bits: int | None,
+        beam: int,
+        codebook_size: int | None,
+        channel_dim: int,
+    ):
+        check_beam(beam)
+        super().__init__(dim, stages, codebook_bits, codebook_size, channel_dim=channel_dim)
         self.beam = beam
 
-    def decode(self, indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
-        self._check_stages(indices)
-        chosen = [codebook.index_select(0, index) for codebook, index in zip(self.codebooks, indices.T, strict=False)]
-        return torch.stack(chosen).sum(0)
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        return tuple(range(1, self.num_indices + 1))
 
-    @torch.no_grad()
-    def distance_tables(self, queries: Float[Tensor, "n D"]) -> Float[Tensor, "M K n"]:
-        """‖q − Σc‖² = ‖q‖² − 2 Σ q·c + ‖Σc‖², with ‖q‖² in the first table."""
-        self._check_dim(queries)
-        tables = (-2 * self.codebooks) @ queries.T
-        tables[0] += queries.square().sum(1)
-        return tables
+    def fit_codebooks(self, vectors: Float32[Tensor, "n D"], iterations: int) -> Float32[Tensor, "M K D"]:
+        """k-means stage by stage, then search and least squares for all codebooks in turn (`joint_fit.py`)."""
 
-    @torch.no_grad()
-    def fit(self, vectors: Float[Tensor, "n D"], iterations: int = 25) -> None:
-        """k-means stage by stage, then search and least squares for all codebooks in turn.
+        def choose(x: Tensor, codebooks: Tensor) -> Tensor:
+            return search_in_chunks(self.prepare(codebooks, None), x)
 
-        So the codebooks fit one another and what the search, with its beam, really chooses: the simultaneous joint
-        design of LeBlanc et al., "Efficient Search and Design Procedures for Robust Multi-Stage VQ of LPC Parameters
-        for 4 kb/s Speech Coding", IEEE Trans. Speech and Audio Processing 1993. After each update they are shaken, less
-        each time (Martinez et al., "LSQ++", ECCV 2018, SR-C), so that the search does not settle for the first
-        solution. Least squares starts from where k-means ended, and a ridge keeps codewords short, so that the stages
-        keep their order.
-        """
-        self._check_dim(vectors)
-        remainder = self._fit_stages(vectors, iterations // 2)
-        ridge = min(RIDGE, SHARE * len(vectors) / self.codebook_size)
-        spread = SHAKE * remainder.std(0, correction=0) / self.stages**0.5
-        codebooks = self.codebooks.data.clone()
-        for iteration in range(1, iterations + 1):
-            codebooks = solve_codebooks(vectors, self.encode(vectors), codebooks, ridge)
-            shake = max(0.0, 1 - iteration / max(1, iterations - 2)) ** 0.5
-            self.codebooks.data.copy_(codebooks + shake * spread * torch.randn_like(codebooks))
+        return fit_jointly(choose, vectors, self.stages, self.codebook_size, iterations)
 
-    def _fit_stages(self, vectors: Float[Tensor, "n D"], iterations: int) -> Float[Tensor, "n D"]:
-        """k-means on what the stages before left over; returns what the last one leaves."""
-        remainder = vectors
-        for stage in range(self.stages):
-            codebook = kmeans(remainder, self.codebook_size, iterations)
-            self.codebooks.data[stage] = codebook
-            remainder = remainder - codebook[find_nearest(remainder, codebook.unsqueeze(0)).squeeze(1)]
-        return remainder
+    def extra_repr(self) -> str:
+        """What `repr` says of the quantiser."""
+        return f"{super().extra_repr()}, beam={self.beam}"
+
+
+def check_beam(beam: int) -> None:
+    """Raises ValueError unless a search can keep so many partial sums."""
+    if beam < 1:
+        raise ValueError(f"beam is {beam}, but must be at least 1")

@@ -1,5 +1,5 @@
 """Nearest-neighbour search among the vectors that indices stand for."""
 
-from vqvae.search.index import Found, Index
+from vqvae.search.index import Index, SearchResult
 
-__all__ = ["Found", "Index"]
+__all__ = ["Index", "SearchResult"]

@@ -6,63 +6,68 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from vqvae.quantizers import Quantizer
-from vqvae.quantizers.compiled import kernels_for
+from vqvae.quantizers import Quantizer, TableSearchable
+from vqvae.quantizers.dispatch import kernels_for
 from vqvae.search import plain
-from vqvae.search.found import Found
+from vqvae.search.result import SearchResult
 
-VECTORS = 2**15  # encoded at a time
-QUERIES = 64  # that pass over the codes together
-BLOCK_FLOATS = 2**21  # of their tables at most: 8 MiB, ...
-FLOATS = 2**24  # ... and 64 MiB of all tables that are there at a time
+VECTORS_PER_CHUNK = 2**15  # that are encoded at a time
+QUERIES_PER_BLOCK = 64  # that pass over the codes together
+BLOCK_FLOATS = 2**21  # most floats of their tables: 8 MiB, ...
+TABLE_FLOATS = 2**24  # ... and of all tables held at a time: 64 MiB
 
 
 class Index:
-    """Vectors held as codes, and compared with queries that are not quantised: asymmetric distances.
+    """Vectors stored as codes and compared with queries that are not quantised: asymmetric distances.
 
     Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011. Nothing is decoded: what each codeword
-    adds to the distance from a query is looked up in a table. Where values are sums of codewords, the norm of each is
-    needed, too (Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014). It is
-    computed when vectors are added, and kept in 4 bytes a vector, as faiss does with ST_norm_float.
+    adds to the distance from a query is looked up in a table. Where values are sums of codewords, the norm of each
+    vector is needed as well (Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014).
+    It is computed when vectors are added, and stored in 4 bytes a vector, as faiss does with ST_norm_float.
 
     Args:
-        quantizer: a trained quantiser. It must stay as it is as long as the index is used.
+        quantizer: a trained quantiser. It must not change while the index is used.
+
+    Raises:
+        TypeError: the quantiser gives no distance tables.
     """
 
     def __init__(self, quantizer: Quantizer):
-        self.quantizer = quantizer
-        device = quantizer.codebooks.device
-        dtype = torch.uint8 if quantizer.codebook_size <= 256 else torch.uint16
-        self.codes = torch.empty(0, quantizer.stages, dtype=dtype, device=device)
+        if not isinstance(quantizer, TableSearchable):
+            raise TypeError(f"{type(quantizer).__name__} gives no distance tables: make it TableSearchable")
+        self.quantizer, self._tables = quantizer, quantizer
+        dtype = torch.uint8 if max(quantizer.index_sizes) <= 256 else torch.uint16
+        self.codes = torch.empty(0, quantizer.num_indices, dtype=dtype, device=quantizer.device)
         """One byte an index, or two where there are more than 256 codewords."""
-        self.norms = None if quantizer.separable else torch.empty(0, device=device)
+        self.norms = quantizer.norms(self.codes.long())
+        """What is added to the sum of table entries for each vector, if anything."""
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def add(self, vectors: Shaped[Tensor, "n D"]) -> None:
-        """Encodes vectors of any dtype, a few at a time, and adds them."""
-        for piece in vectors.split(VECTORS):
+        """Encodes vectors of any dtype, in chunks, and adds them."""
+        for piece in vectors.split(VECTORS_PER_CHUNK):
             self.add_indices(self.quantizer.encode(piece.to(self.codes.device, torch.float32)))
 
     @torch.no_grad()
     def add_indices(self, indices: Int64[Tensor, "n M"]) -> None:
-        """Adds vectors that are encoded already.
+        """Adds vectors that are already encoded.
 
         Raises:
-            ValueError: these are no indices of this quantiser's vectors.
+            ValueError: the number of columns or an index is not this quantiser's.
         """
-        stages, size = self.quantizer.stages, self.quantizer.codebook_size
-        if indices.shape[1] != stages:
-            raise ValueError(f"indices have {indices.shape[1]} columns, but the quantiser has stages={stages}")
+        number, size = self.quantizer.num_indices, max(self.quantizer.index_sizes)
+        if indices.shape[1] != number:
+            raise ValueError(f"indices have {indices.shape[1]} columns, but the quantiser makes {number} indices")
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size:
             raise ValueError(f"indices must be from 0 to {size - 1}: encode the vectors with the index's quantiser")
         if self.norms is not None:
-            norms = [self.quantizer.decode(piece).square().sum(1) for piece in indices.split(VECTORS)]
-            self.norms = torch.cat([self.norms, *norms])
+            norms = [self._tables.norms(chunk.to(self.codes.device)) for chunk in indices.split(VECTORS_PER_CHUNK)]
+            self.norms = torch.cat([self.norms, *(chunk for chunk in norms if chunk is not None)])
         self.codes = torch.cat([self.codes, indices.to(self.codes.device, self.codes.dtype)])
 
-    def search(self, queries: Shaped[Tensor, "q D"], k: int) -> Found:
+    def search(self, queries: Shaped[Tensor, "q D"], k: int) -> SearchResult:
         """The k nearest of all vectors for each query, of any dtype, nearest first.
 
         Raises:
@@ -70,17 +75,17 @@ class Index:
         """
         if k < 1:
             raise ValueError(f"k is {k}, but must be at least 1")
-        entries = self.quantizer.codebooks.shape[:2].numel()
-        block = max(1, min(QUERIES, BLOCK_FLOATS // entries, -(-len(queries) // torch.get_num_threads())))
+        entries = self.quantizer.num_indices * max(self.quantizer.index_sizes)
+        block = max(1, min(QUERIES_PER_BLOCK, BLOCK_FLOATS // entries, -(-len(queries) // torch.get_num_threads())))
         found = [
-            self._search(self.quantizer.distance_tables(piece).split(block, dim=2), k)
-            for piece in queries.to(self.codes.device, torch.float32).split(max(1, FLOATS // entries))
+            self._search(self._tables.distance_tables(piece).split(block, dim=2), k)
+            for piece in queries.to(self.codes.device, torch.float32).split(max(1, TABLE_FLOATS // entries))
         ]
-        return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return SearchResult(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _search(self, tables: Sequence[Float[Tensor, "M K _"]], k: int) -> Found:
+    def _search(self, tables: Sequence[Float[Tensor, "M K _"]], k: int) -> SearchResult:
         search = plain.search
-        if kernels_for(tables[0]) is not None:  # Numba is there
+        if kernels_for(tables[0]) is not None:
             from vqvae.search.kernels import search
         distances, ids = search(tables, self.codes, self.norms, k)
-        return Found(distances.clamp(min=0), ids)  # rounding can take them below
+        return SearchResult(distances.clamp(min=0), ids)  # rounding may make them negative

@@ -15,20 +15,20 @@ from torch import Tensor
 
 from vqvae.backend.numba import compiled, inlined
 from vqvae.backend.threads import in_threads
-from vqvae.search.found import Found
+from vqvae.search.result import SearchResult
 
-FEW = 4  # queries for which rows are too short
+MAX_SCALAR_QUERIES = 4  # for which rows are too short for vector instructions
 INF = np.float32(np.inf)
-NOTHING = np.int64(0x7F800000FFFFFFFF)  # an infinite distance, above an id that no vector has
+MISSING = np.int64(0x7F800000FFFFFFFF)  # an infinite distance, above an id that no vector has
 
 
 def search(
     tables: Sequence[Float[Tensor, "M K _"]], codes: Integer[Tensor, "n M"], norms: Float[Tensor, " n"] | None, k: int
-) -> Found:
+) -> SearchResult:
     """The k nearest vectors of each query, from what `plain.search` is given."""
-    candidates = np.full((sum(block.shape[2] for block in tables), k), NOTHING)
+    candidates = np.full((sum(block.shape[2] for block in tables), k), MISSING)
     blocks = np.split(candidates, np.cumsum([block.shape[2] for block in tables])[:-1])
-    offsets = torch.empty(0) if norms is None else norms
+    offsets = torch.empty(0, dtype=torch.float32) if norms is None else norms
     in_threads(
         _search,
         [
@@ -39,7 +39,7 @@ def search(
     candidates.sort(axis=1)
     distances = ordered(candidates >> 32).astype(np.int32).view(np.float32)
     ids = np.where(np.isinf(distances), -1, candidates & 0xFFFFFFFF)
-    return Found(torch.from_numpy(distances), torch.from_numpy(ids))
+    return SearchResult(torch.from_numpy(distances), torch.from_numpy(ids))
 
 
 def ordered(bits: Any) -> Any:
@@ -118,7 +118,7 @@ def _search(tables, codes, norms, nearest):  # type: ignore[no-untyped-def]
     sum_bits, limit_bits = sums.view(np.int32), limits.view(np.int32)
     for i in range(number):
         base = norms[i] if len(norms) else np.float32(0)
-        if queries <= FEW:
+        if queries <= MAX_SCALAR_QUERIES:
             for t in range(queries):
                 sums[t] = _sum(tables, codes, i, t, base)
         else:

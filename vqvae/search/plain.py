@@ -6,38 +6,38 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from vqvae.search.found import Found
+from vqvae.search.result import SearchResult
 
-PIECE = 2**15  # vectors whose distances are held at a time
+CHUNK = 2**15  # vectors whose distances are held at a time
 
 
 def search(
     tables: Sequence[Float[Tensor, "M K _"]], codes: Integer[Tensor, "n M"], norms: Float[Tensor, " n"] | None, k: int
-) -> Found:
+) -> SearchResult:
     """The k nearest vectors of each query.
 
     Args:
-        tables: what each index adds to the distance from each query, for a block of queries at a time.
+        tables: what each index adds to the distance from each query, for blocks of queries.
         codes: the indices of the vectors.
-        norms: what else is added for each vector.
+        norms: added to the distance of each vector.
         k: how many to find.
     """
     found = [_search(block, codes, norms, k) for block in tables]
-    return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    return SearchResult(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def _search(tables: Tensor, codes: Tensor, norms: Tensor | None, k: int) -> Found:
+def _search(tables: Tensor, codes: Tensor, norms: Tensor | None, k: int) -> SearchResult:
     queries = tables.shape[2]
     distances = tables.new_full((queries, k), torch.inf)
     ids = torch.full((queries, k), -1, device=tables.device)
-    for start in range(0, len(codes), PIECE):
-        piece = codes[start : start + PIECE].long()
-        sums = torch.zeros(()) if norms is None else norms[start : start + PIECE].unsqueeze(1)
-        for table, index in zip(tables, piece.T, strict=True):
+    for start in range(0, len(codes), CHUNK):
+        chunk = codes[start : start + CHUNK].long()
+        sums = torch.zeros((), dtype=torch.float32) if norms is None else norms[start : start + CHUNK].unsqueeze(1)
+        for table, index in zip(tables, chunk.T, strict=True):
             sums = sums + table.index_select(0, index)
-        numbers = torch.arange(start, start + len(piece), device=tables.device).expand(queries, -1)
+        numbers = torch.arange(start, start + len(chunk), device=tables.device).expand(queries, -1)
         distances, places = torch.cat([distances, sums.T.nan_to_num(torch.inf, posinf=torch.inf)], dim=1).topk(
             k, largest=False
         )
         ids = torch.cat([ids, numbers], dim=1).gather(1, places)
-    return Found(distances, ids.masked_fill(distances.isinf(), -1))
+    return SearchResult(distances, ids.masked_fill(distances.isinf(), -1))

@@ -46,7 +46,7 @@ class QuantizerTraining(LightningModule, ABC):
 
     def fitted(self) -> list[Tensor]:
         """What `fit_codebooks` sets."""
-        return [self.quantizer.codebooks]
+        return list(self.quantizer.parameters())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.make_optimizer(self.parameters())

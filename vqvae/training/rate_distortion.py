@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.images import ImageCompression
 from vqvae.training.rate_model import Rates
@@ -89,6 +90,7 @@ class RateDistortion(ImageCompression):
 
     def fit_codebooks(self, vectors: Float[Tensor, "n D"], iterations: int) -> None:
         super().fit_codebooks(vectors, iterations)
+        assert isinstance(self.quantizer, CodebookQuantizer)
         self.rates.fit(self.quantizer, vectors, iterations)
 
     def fitted(self) -> list[Tensor]:
@@ -116,8 +118,7 @@ class RateDistortion(ImageCompression):
             indices = self.quantizer.encode(vectors, self.rates.costs(level))
             pixels = to_pixels(self.autoencoder.decoder(to_grid(self.quantizer.decode(indices), latent)))
             bits = self.rates.bits(level).gather(1, indices.T).sum()
-            psnr(pixels.float(), batch.float())
-            self.ssim(pixels.float(), batch.float())
+            self._compare(pixels, batch, psnr, self.ssim)
             bpp(bits / batch[:, 0].numel(), weight=len(batch))
             self.log(f"{split}/psnr_{level}", psnr, on_epoch=True, on_step=False)
             self.log(f"{split}/bpp_{level}", bpp, on_epoch=True, on_step=False)

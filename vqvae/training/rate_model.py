@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from vqvae.quantizers import Quantizer, count_usage
+from vqvae.quantizers import CodebookQuantizer, Quantizer, count_usage
 
 RARE = 1e-3
 """What a codeword that is never chosen is counted as, in vectors."""
@@ -39,9 +39,9 @@ class Rates(nn.Module):
                 f"finest={finest}, coarsest={coarsest}, levels={levels}: must be 0 < finest < coarsest, "
                 "and at least two levels"
             )
-        shape = (levels, quantizer.stages, quantizer.codebook_size)
+        shape = (levels, quantizer.num_indices, max(quantizer.index_sizes))
         self.memory = memory
-        self.register_buffer("counts", torch.full(shape, VECTORS / quantizer.codebook_size))
+        self.register_buffer("counts", torch.full(shape, VECTORS / max(quantizer.index_sizes)))
         self.register_buffer("scale", torch.ones(()))
         steps = torch.arange(levels) / (levels - 1)
         self.register_buffer("weights", finest * (coarsest / finest) ** steps / 127.5**2)
@@ -83,7 +83,7 @@ class Rates(nn.Module):
         self.scale.lerp_(ratio, 1 - self.memory)
 
     @torch.no_grad()
-    def fit(self, quantizer: Quantizer, vectors: Float[Tensor, "n D"], iterations: int) -> None:
+    def fit(self, quantizer: CodebookQuantizer, vectors: Float[Tensor, "n D"], iterations: int) -> None:
         """Entropy-constrained Lloyd: choose by distance and bits, count, and move each codeword to the mean of all
         vectors that chose it at any level. Chou, Lookabaugh and Gray, IEEE Trans. ASSP 1989.
 
@@ -92,7 +92,7 @@ class Rates(nn.Module):
             vectors: to fit to.
             iterations: how often.
         """
-        parts = vectors.unflatten(1, (quantizer.stages, -1)).transpose(0, 1)  # M n d
+        parts = vectors.unflatten(1, (quantizer.num_indices, -1)).transpose(0, 1)  # M n d
         for _ in range(iterations):
             sums = torch.zeros_like(quantizer.codebooks)
             for level in range(self.levels):

@@ -18,6 +18,7 @@ from vqvae.errors import ConfigError, VqvaeError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, read_model, round_to_half, save_model
 from vqvae.models.store import find_model
+from vqvae.quantizers import CodebookQuantizer
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import StopWhenDiverged
 from vqvae.training.entropy import indices_of, payload_bpp
@@ -34,7 +35,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     photos = load_photos(cfg.showcase)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = build_autoencoder(config)
-    autoencoder.quantizer.use(instantiate(cfg.estimator))
+    autoencoder.quantizer.set_estimator(instantiate(cfg.estimator))
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
     if cfg.weights:
         load_weights(autoencoder, entropy_model, cfg.weights)
@@ -90,9 +91,10 @@ def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: st
             getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
         except RuntimeError:
             raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
-    codebooks, given = autoencoder.quantizer.codebooks, codec.autoencoder.quantizer.codebooks
-    if codebooks.shape == given.shape:
-        codebooks.data.copy_(given)
+    ours, theirs = autoencoder.quantizer, codec.autoencoder.quantizer
+    codebooks = [part.codebooks for part in (ours, theirs) if isinstance(part, CodebookQuantizer)]
+    if len(codebooks) == 2 and codebooks[0].shape == codebooks[1].shape:
+        codebooks[0].data.copy_(codebooks[1])
     tables = codec.entropy_model.state_dict()
     if {key: table.shape for key, table in tables.items()} == {
         key: table.shape for key, table in entropy_model.state_dict().items()
@@ -109,5 +111,5 @@ def fit_entropy_model(
         return autoencoder.bits_per_pixel
     seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
     indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
-    entropy_model.fit(indices, autoencoder.quantizer.parts().cpu(), partial(track, description="entropy model"))
+    entropy_model.fit(indices, autoencoder.quantizer.contributions().cpu(), partial(track, description="entropy model"))
     return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)

@@ -26,7 +26,7 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
     quantizer = build(config, Quantizer)
-    quantizer.use(instantiate(cfg.estimator))
+    quantizer.set_estimator(instantiate(cfg.estimator))
     data: VectorDataModule = instantiate(cfg.data)
     data.setup()
     module = VectorCompression(quantizer, **instantiate(cfg.optimizer))

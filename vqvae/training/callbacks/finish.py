@@ -29,4 +29,4 @@ class FinishWith(Callback):
         quantizer = pl_module.quantizer
         due = trainer.global_step >= self.start * float(trainer.estimated_stepping_batches)
         if due and quantizer.estimator is not self.estimator:
-            quantizer.use(self.estimator)
+            quantizer.set_estimator(self.estimator)

@@ -11,6 +11,7 @@ from torch import Tensor
 from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.errors import ConfigError
 from vqvae.networks import LappedDecoder, LappedEncoder
+from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import QuantizerTraining
 from vqvae.training.images import ImageCompression
 
@@ -63,13 +64,14 @@ class InitializeTransforms(Callback):
             names = f"{type(encoder).__name__} and {type(decoder).__name__}"
             raise ConfigError(f"{names} have no lapped transforms to begin: set network=lapped or callbacks=default")
         side, quantizer = encoder.stride, pl_module.quantizer
+        assert isinstance(quantizer, CodebookQuantizer)
 
         def cut(batch: Tensor) -> Tensor:
             return to_vectors(F.pixel_unshuffle(normalize(batch), side))
 
         blocks = _first(self.blocks, cut, trainer, pl_module).double()
         components = torch.linalg.eigh(blocks.T.cov())[1].T.flip(0)[: quantizer.dim]
-        rows = components.unflatten(0, (-1, quantizer.stages))  # each row from the largest variance to the smallest
+        rows = components.unflatten(0, (-1, quantizer.pieces))  # each row from the largest variance to the smallest
         rows[1::2] = rows[1::2].flip(1)
         shape = (3, side, side)
         basis = rows.transpose(0, 1).reshape(-1, *shape).float()

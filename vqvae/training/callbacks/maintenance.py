@@ -8,7 +8,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from vqvae.quantizers import count_usage, perplexity, replace_unused, usage
+from vqvae.quantizers import CodebookQuantizer, count_usage, perplexity, replace_unused, usage
 from vqvae.training.base import QuantizerTraining
 
 
@@ -39,6 +39,8 @@ class MaintainCodebooks(Callback):
     ) -> None:
         assert isinstance(pl_module, QuantizerTraining)
         quantizer = pl_module.quantizer
+        if not isinstance(quantizer, CodebookQuantizer):  # nothing to replace
+            return
         counts = count_usage(outputs["indices"], quantizer.codebook_size)
         self.counts = counts if self.counts is None else self.counts + counts
         if trainer.global_step % self.period:

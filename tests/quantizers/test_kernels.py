@@ -8,7 +8,17 @@ from threading import local
 import pytest
 import torch
 
-from vqvae.quantizers import VQ, AdditiveVQ, ProductVQ, Quantizer, ResidualVQ, beam_search, compiled, pieces
+from vqvae.quantizers import (
+    VQ,
+    AdditiveVQ,
+    ProductResidualVQ,
+    ProductVQ,
+    Quantizer,
+    ResidualVQ,
+    beam_search,
+    dispatch,
+    workspace,
+)
 
 # Codebooks smaller than a block of the compiled searches, of one block, and of several
 QUANTIZERS = {
@@ -18,6 +28,7 @@ QUANTIZERS = {
     "residual with a beam": lambda bits: ResidualVQ(16, 4, bits, beam=8),
     "additive": lambda bits: AdditiveVQ(16, 4, bits, beam=8),
     "additive with local search": lambda bits: AdditiveVQ(16, 3, bits, beam=4, refinements=2),
+    "product residual": lambda bits: ProductResidualVQ(16, 2, 3, bits, beam=4),
 }
 
 
@@ -33,8 +44,8 @@ def quantizer(request: pytest.FixtureRequest, bits: int) -> Quantizer:
 
 def plainly(monkeypatch: pytest.MonkeyPatch, quantizer: Quantizer, x: torch.Tensor) -> torch.Tensor:
     with monkeypatch.context() as patch:
-        patch.setattr(compiled, "_load", lambda: None)
-        return quantizer.encode(x)
+        patch.setattr(dispatch, "_load", lambda: None)
+        return quantizer.search(x)
 
 
 def test_both_find_the_same_indices(quantizer, monkeypatch):
@@ -59,27 +70,29 @@ def test_where_ties_abound_both_find_the_same_errors(exact, monkeypatch):
 def test_without_a_table_of_all_pairs_the_same_is_found(quantizer, monkeypatch):
     x = torch.randn(200, 16)
     expected = quantizer.encode(x)
-    monkeypatch.setattr(beam_search, "TABLE_FLOATS", 0)
+    monkeypatch.setattr(beam_search, "MAX_TABLE_FLOATS", 0)
     assert torch.equal(quantizer.encode(x), expected)
 
 
-def test_without_numba_everything_still_works(monkeypatch):
+def test_without_numba_everything_still_works_and_says_so_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "vqvae.backend.numba", raising=False)
     monkeypatch.delitem(sys.modules, "vqvae.quantizers.kernels", raising=False)
     monkeypatch.delattr("vqvae.quantizers.kernels", raising=False)
-    compiled._load.cache_clear()
-    assert compiled.kernels_for(torch.zeros(1)) is None
-    assert ResidualVQ(16, 4, 4, beam=8).encode(torch.randn(10, 16)).shape == (10, 4)
-    compiled._load.cache_clear()
+    dispatch._load.cache_clear()
+    with pytest.warns(RuntimeWarning, match=r"Numba cannot be imported.*plain PyTorch") as warned:
+        assert dispatch.kernels_for(torch.zeros(1)) is None
+        assert ResidualVQ(16, 4, 4, beam=8).encode(torch.randn(10, 16)).shape == (10, 4)
+    assert len(warned) == 1
+    dispatch._load.cache_clear()
 
 
-def test_what_is_not_a_number_gets_indices_that_can_be_decoded(quantizer, monkeypatch):
+def test_searching_for_what_is_not_finite_gives_indices_that_can_be_decoded(quantizer, monkeypatch):
     x = torch.randn(6, 16)
     x[0], x[1, 3], x[2, 5], x[3] = torch.nan, torch.nan, torch.inf, 3e38
-    for indices in (quantizer.encode(x), plainly(monkeypatch, quantizer, x)):
+    for indices in (quantizer.search(x), plainly(monkeypatch, quantizer, x)):
         assert indices.min() >= 0 and indices.max() < quantizer.codebook_size
-    assert torch.equal(quantizer.encode(x)[4:], quantizer.encode(x[4:]))
+    assert torch.equal(quantizer.search(x)[4:], quantizer.search(x[4:]))
 
 
 def test_searches_in_several_threads_do_not_disturb_one_another(quantizer):
@@ -92,7 +105,7 @@ def test_searches_in_several_threads_do_not_disturb_one_another(quantizer):
 
 @pytest.mark.parametrize("first", [True, False])
 def test_inference_mode_may_come_and_go(quantizer, first, monkeypatch):
-    monkeypatch.setattr(pieces, "_held", local())
+    monkeypatch.setattr(workspace, "_thread", local())
     x = torch.randn(50, 16)
     with torch.inference_mode(first):
         once = quantizer.encode(x)
@@ -104,7 +117,7 @@ def test_on_another_device_no_value_comes_back_to_the_host(quantizer):
     """Tensors on the meta device have no values: whatever asks for one raises."""
     with torch.no_grad():
         indices = quantizer.to("meta").search(torch.empty(100, 16, device="meta"))
-    assert indices.device.type == "meta" and indices.shape == (100, quantizer.stages)
+    assert indices.device.type == "meta" and indices.shape == (100, quantizer.num_indices)
 
 
 def test_a_quantizer_alone_loads_neither_numba_nor_lightning_until_it_searches():
@@ -116,7 +129,7 @@ def test_a_quantizer_alone_loads_neither_numba_nor_lightning_until_it_searches()
 MANY = """
 import resource, torch
 from vqvae.quantizers import *
-from vqvae.quantizers import compiled
+from vqvae.quantizers import dispatch
 {plain}
 x = torch.randn({number}, 64)
 quantizers = {quantizers}
@@ -134,7 +147,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     ("number", "plain", "quantizers"),
     [
         (1_000_000, "", "[ProductVQ(64, 4, 6), ResidualVQ(64, 4, 6), AdditiveVQ(64, 4, 4, beam=4)]"),
-        (100_000, "compiled._load = lambda: None", "[ProductVQ(64, 4, 6), ResidualVQ(64, 4, 4, beam=4)]"),
+        (100_000, "dispatch._load = lambda: None", "[ProductVQ(64, 4, 6), ResidualVQ(64, 4, 4, beam=4)]"),
     ],
     ids=["compiled", "plain"],
 )

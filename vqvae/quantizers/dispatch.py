@@ -1,0 +1,31 @@
+"""Chooses between the compiled searches of `kernels.py` and plain PyTorch, which find the same indices."""
+
+import warnings
+from functools import cache
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from vqvae.backend.cold_start import is_cold
+
+
+def kernels_for(x: Tensor) -> ModuleType | None:
+    """The compiled searches, or None where x is not float32 on a CPU, or Numba is missing or not worth importing."""
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.compiler.is_compiling()
+    return _load() if fits and not is_cold() else None
+
+
+@cache
+def _load() -> ModuleType | None:
+    try:
+        from vqvae.quantizers import kernels
+    except Exception as error:  # a broken installation raises anything: the plain search still works
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        warnings.warn(
+            f"Numba cannot be imported ({reason}): searches run in plain PyTorch, 10 to 100 times slower on a CPU",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return kernels
