@@ -8,6 +8,7 @@ from torch import nn
 from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.entropy import Uniform
+from vqvae.formats import ModelId
 from vqvae.networks.decoder import ConvDecoder
 from vqvae.networks.encoder import ConvEncoder
 from vqvae.quantizers import (

@@ -21,7 +21,7 @@ def compression(
     progressive: bool = False,
     quality: float | None = None,
 ) -> BatchRequest:
-    """Asks for the `Coded` indices of an image, for `write`; the other arguments are those of `ImageCodec.compress_batch`."""
+    """Asks for the `Coded` indices of an image, for `write`; other arguments as in `ImageCodec.compress_batch`."""
 
     def compute(images: list[np.ndarray]) -> list[Coded]:
         batch = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
