@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, Int64
 
 from vqvae.entropy.range_coder import to_frequencies
 from vqvae.quantizers import Quantizer
-from vqvae.speech.codec import FULL_SCALE, SpeechCodec, SpeechModel
-from vqvae.speech.envelope import OCTAVE, BandMaps, log_energies
-from vqvae.speech.mdct import mdct
+from vqvae.speech.codec import SpeechCodec, SpeechModel
+from vqvae.speech.envelope import OCTAVE, BandMaps
 from vqvae.speech.spectrum import CONTEXTS, LARGEST, PARITY, SCALES, THRESHOLDS, all_contexts, scale_classes
 from vqvae.speech.tables import LARGEST_CHANGE, Tables
 
@@ -40,13 +38,9 @@ class SpectrumCounts(NamedTuple):
     power: Float[np.ndarray, "2 S X"]
 
 
-def fit_quantizer(
-    quantizer: Quantizer, envelopes: Float[np.ndarray, "n B"], iterations: int
-) -> Int64[np.ndarray, " B"]:
-    """Fits the codebooks to envelopes, and returns the mean that is taken from them first, in 1/256 octave."""
-    mean = np.round(envelopes.mean(0) * OCTAVE).astype(np.int64)
-    quantizer.fit(torch.from_numpy(envelopes - mean / OCTAVE).float(), iterations)
-    return mean
+def fit_mean(envelopes: Float[np.ndarray, "n B"]) -> Int64[np.ndarray, " B"]:
+    """The mean that is taken from envelopes before they are quantised, in 1/256 octave."""
+    return np.round(envelopes.mean(0) * OCTAVE).astype(np.int64)
 
 
 def round_codebooks(quantizer: Quantizer) -> None:
@@ -78,13 +72,6 @@ def fit_tables(
             _count_bins(counts, np.abs(quantised), scaled, scale_classes(analysis.bins.ratio - step))
     tables = Tables(_bin_frequencies(counts), _levels(counts), _index_frequencies(pairs), _change_frequencies())
     return model._replace(tables=tables)
-
-
-def envelopes_of(
-    signals: Sequence[Float[np.ndarray, " n"]], edges: Int64[np.ndarray, " B+1"]
-) -> Float[np.ndarray, "F B"]:
-    """Log energies of all frames of signals."""
-    return np.concatenate([log_energies(mdct(signal * FULL_SCALE), edges) for signal in signals])
 
 
 def blank_tables(quantizer: Quantizer) -> Tables:
