@@ -7,6 +7,7 @@ from vqvae.models.file import read_model
 
 FOLDER = Path(__file__).parent / "weights"
 SMALL_IMAGES, PHOTOGRAPHS = "cifar10-rvq-16", "photo"
+SPEECH_FOLDER, SPEECH = FOLDER / "speech", "speech"
 SMALL = 64 * 64  # pixels
 
 
@@ -27,6 +28,19 @@ def find_model(name: str) -> Path:
     if not Path(name).is_file():
         raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
     return Path(name)
+
+
+def find_speech_model(name: str = SPEECH) -> Path:
+    """The file of a speech model given by the name of a shipped one or by a path.
+
+    Raises:
+        ModelFileError: neither a shipped model nor a file.
+    """
+    shipped = SPEECH_FOLDER / f"{name}.safetensors"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        raise ModelFileError(f"{name}: neither a file nor a shipped speech model ({SPEECH})")
+    return path
 
 
 def default_model(pixels: int, many_rates: bool = False) -> Path:

@@ -41,7 +41,7 @@ class SpeechModel(NamedTuple):
 
     quantizer: Quantizer
     mean: Int[np.ndarray, " B"]
-    edges: Int[np.ndarray, " B+1"]
+    edges: Int[np.ndarray, " edges"]
     maps: BandMaps
     tables: Tables
     rounding: float
@@ -213,7 +213,7 @@ class SpeechCodec:
             quantised = quantise(analysis.spectrum[frame], analysis.bins.step[frame] + size, self.model.rounding)
             scales = scale_classes(analysis.bins.ratio[frame] - size)
             bits = side + self.coder.next_bits(before, quantised, scales)
-            bits += float(self.coder.change_bits(np.array(step - last)))
+            bits += float(self.coder.change_bits(np.array([step - last]))[0])
             if bits <= reservoir.available or step == most:
                 return step, quantised, bits
             step += 1

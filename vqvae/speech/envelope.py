@@ -43,7 +43,7 @@ class BinMaps(NamedTuple):
     ratio: Int64[np.ndarray, "*frames N"]
 
 
-def mel_edges(bands: int, least: int = 4) -> Int64[np.ndarray, "B+1"]:
+def mel_edges(bands: int, least: int = 4) -> Int64[np.ndarray, " edges"]:
     """First bins of bands of equal width in mel, but of at least `least` bins, and the end of the last."""
     top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, bands + 1) / 2595) - 1)
@@ -53,20 +53,20 @@ def mel_edges(bands: int, least: int = 4) -> Int64[np.ndarray, "B+1"]:
     return edges
 
 
-def uniform_edges(bands: int) -> Int64[np.ndarray, "B+1"]:
+def uniform_edges(bands: int) -> Int64[np.ndarray, " edges"]:
     """First bins of bands of equal width, and the end of the last."""
     return np.linspace(0, FRAME, bands + 1).astype(np.int64)
 
 
 def log_energies(
-    spectrum: Float[np.ndarray, "frames N"], edges: Int[np.ndarray, "B+1"]
+    spectrum: Float[np.ndarray, "frames N"], edges: Int[np.ndarray, " edges"]
 ) -> Float[np.ndarray, "frames B"]:
     """log2 of the mean energy of a bin in each band, in octaves."""
     energies = np.add.reduceat(spectrum**2, edges[:-1], axis=1) / np.diff(edges)
     return np.log2(energies + FLOOR)
 
 
-def make_maps(edges: Int[np.ndarray, "B+1"], level: float, shape: float, decay: float, tilt: float) -> BandMaps:
+def make_maps(edges: Int[np.ndarray, " edges"], level: float, shape: float, decay: float, tilt: float) -> BandMaps:
     """The matrices for bands and a perceptual model.
 
     Noise follows the envelope's cepstrum: coefficient n is weighted by `shape` · `decay`ⁿ. For the log spectrum of

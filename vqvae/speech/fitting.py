@@ -33,8 +33,8 @@ class SpectrumCounts(NamedTuple):
         power: of those quantised to zero, in squared steps.
     """
 
-    number: Float[np.ndarray, "2 S X L+1"]
-    total: Float[np.ndarray, "2 S X L+1"]
+    number: Float[np.ndarray, "2 S X levels"]
+    total: Float[np.ndarray, "2 S X levels"]
     power: Float[np.ndarray, "2 S X"]
 
 
@@ -51,7 +51,7 @@ def round_codebooks(quantizer: Quantizer) -> None:
 def fit_tables(
     quantizer: Quantizer,
     mean: Int64[np.ndarray, " B"],
-    edges: Int64[np.ndarray, " B+1"],
+    edges: Int64[np.ndarray, " edges"],
     maps: BandMaps,
     rounding: float,
     signals: Sequence[Float[np.ndarray, " n"]],
@@ -108,7 +108,7 @@ def _count_bins(
     )
 
 
-def _bin_frequencies(counts: SpectrumCounts) -> Int[np.ndarray, "2 S X 2*L+1"]:
+def _bin_frequencies(counts: SpectrumCounts) -> Int[np.ndarray, "2 S X values"]:
     """Counts, smoothed by those of neighbouring scale classes and those of all context classes."""
     number = counts.number.copy()
     number[:, 1:] += NEIGHBOUR * counts.number[:, :-1]
@@ -136,7 +136,7 @@ def _frequencies(weights: Float[np.ndarray, "*n K"]) -> Int[np.ndarray, "*n K"]:
     return to_frequencies((shares * (1 << 20)).astype(np.int64)).astype(np.int32)
 
 
-def _levels(counts: SpectrumCounts) -> Int[np.ndarray, "2 S X L+1"]:
+def _levels(counts: SpectrumCounts) -> Int[np.ndarray, "2 S X levels"]:
     """Centroids, and the noise's largest magnitude, √3 times its root mean square, in 1/256 step."""
     middle = np.arange(LARGEST + 1.0)
     levels = (counts.total + CENTROID_PRIOR * middle) / (counts.number + CENTROID_PRIOR)

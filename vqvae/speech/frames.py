@@ -62,7 +62,7 @@ class FrameCoder:
         """What the envelope of each frame takes, in bits."""
         return self._indices.bits(self._index_places(indices), indices).sum(1).astype(np.float64)
 
-    def change_bits(self, change: Int64[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    def change_bits(self, change: Int64[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """What changes of the step size take, in bits."""
         return self._changes.bits(np.zeros_like(change), change + LARGEST_CHANGE)
 
@@ -80,11 +80,11 @@ class FrameCoder:
         contexts, magnitudes = np.empty(FRAME, np.int64), np.abs(quantised)
         for half in HALVES:
             contexts[half::2] = context_classes(half, np.abs(before), magnitudes)
-        return float(self._sum_bits(quantised, self._bin_places(scales, contexts)))
+        return float(self._sum_bits(quantised[None], self._bin_places(scales, contexts)[None])[0])
 
     def _sum_bits(
-        self, quantised: Int32[np.ndarray, "*F N"], places: Int64[np.ndarray, "*F N"]
-    ) -> Float[np.ndarray, "*F"]:
+        self, quantised: Int32[np.ndarray, "F N"], places: Int64[np.ndarray, "F N"]
+    ) -> Float[np.ndarray, " F"]:
         symbols = np.clip(quantised, -LARGEST, LARGEST) + LARGEST
         bits = self._bins.bits(places, symbols).sum(-1).astype(np.float64)
         return bits + escape_bits(np.abs(quantised)) if np.abs(quantised).max() >= LARGEST else bits

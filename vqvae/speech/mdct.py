@@ -16,7 +16,7 @@ def frame_count(samples: int) -> int:
 
 
 @cache
-def window() -> Float[np.ndarray, "2*N"]:
+def window() -> Float[np.ndarray, " samples"]:
     """80 zeros, 160 samples of a quarter sine, 160 ones, and mirrored: w²(n) + w²(n + N) = 1 (Princen-Bradley)."""
     zeros, ones = np.zeros((FRAME - OVERLAP) // 2), np.ones((FRAME - OVERLAP) // 2)
     rise = np.sin(np.pi / 2 * (np.arange(OVERLAP) + 0.5) / OVERLAP)
@@ -25,7 +25,7 @@ def window() -> Float[np.ndarray, "2*N"]:
 
 
 @cache
-def _basis() -> Float[np.ndarray, "2*N N"]:
+def _basis() -> Float[np.ndarray, "samples N"]:
     """The windowed cosines, orthonormal: the transform's matrix, and transposed its inverse."""
     sample, bin_ = np.arange(2 * FRAME)[:, None], np.arange(FRAME)[None]
     phase = np.pi / FRAME * (sample + 0.5 + FRAME / 2) * (bin_ + 0.5)

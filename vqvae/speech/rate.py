@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
     offsets: Int64[np.ndarray, " D"]
     bits: Float[np.ndarray, "F D"]
-    losses: Float[np.ndarray, "F+1 L"]
+    losses: Float[np.ndarray, "ends L"]
 
 
 def make_plan(bits: Float[np.ndarray, "F D"], offsets: Int64[np.ndarray, " D"], budget: float) -> Plan:

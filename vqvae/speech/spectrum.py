@@ -32,7 +32,7 @@ def scale_classes(ratio: Int64[np.ndarray, "*frames N"]) -> Int64[np.ndarray, "*
 
 def context_classes(
     half: int, before: Int[np.ndarray, "*frames N"], frame: Int[np.ndarray, "*frames N"]
-) -> Int64[np.ndarray, "*frames N/2"]:
+) -> Int64[np.ndarray, "*frames half"]:
     """The context class of each even bin (half 0), or of each odd one (half 1), for which even bins are known.
 
     Args:
@@ -48,7 +48,7 @@ def context_classes(
     return _CONTEXT_OF[(around >> 2) + present[..., 1:-1:2] + present[..., 3::2]]
 
 
-def _beside(magnitudes: Int[np.ndarray, "*frames N"]) -> Int[np.ndarray, "*frames N+2"]:
+def _beside(magnitudes: Int[np.ndarray, "*frames N"]) -> Int[np.ndarray, "*frames padded"]:
     """Magnitudes up to the largest symbol, with a zero at both ends."""
     padded = np.zeros((*magnitudes.shape[:-1], FRAME + 2), magnitudes.dtype)
     np.minimum(magnitudes, LARGEST, out=padded[..., 1:-1])

@@ -22,8 +22,8 @@ class Tables(NamedTuple):
         changes: of the change of the step size, from −`LARGEST_CHANGE` on.
     """
 
-    bins: Int32[np.ndarray, "2 S X 2*L+1"]
-    levels: Int[np.ndarray, "2 S X L+1"]
+    bins: Int32[np.ndarray, "2 S X values"]
+    levels: Int[np.ndarray, "2 S X levels"]
     indices: Int32[np.ndarray, "M K K K"]
     changes: Int32[np.ndarray, " C"]
 
