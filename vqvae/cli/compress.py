@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from collections.abc import Container
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -39,6 +40,9 @@ ArchiveFile = Annotated[
     Path | None, typer.Option("--archive", metavar="FILE", help="One .vqa file for all images.", show_default=False)
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+Kbps = Annotated[
+    float | None, typer.Option(min=6, max=64, help="Speech: rate in kbit/s, 6 to 64.", show_default="13.2")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")]
 Stages = Annotated[int | None, typer.Option(min=1, help="Use the first so many stages alone.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=0, help="So many images are read, and written, while another is computed.")]
@@ -68,10 +72,12 @@ def encode(
         float | None,
         typer.Option(min=0, help="Instead of a quality: find the one that takes at most so many bits per pixel."),
     ] = None,
+    kbps: Kbps = None,
+    constant: Annotated[bool, typer.Option("--constant", help="Speech: every frame keeps to the rate.")] = False,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
-    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive.
+    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive; speech to .vqs files.
 
     A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
@@ -84,9 +90,16 @@ def encode(
     from vqvae.cli.progress import run
     from vqvae.formats import Chunks
     from vqvae.media.atomic import atomic_path
+    from vqvae.media.audio import READABLE_AUDIO
     from vqvae.media.images import READABLE, Picture, read_picture
     from vqvae.media.metadata_chunks import to_chunks
 
+    if _holds(inputs, READABLE_AUDIO) or kbps is not None or constant:
+        from vqvae.cli.speech import encode_speech
+
+        if archive or progressive or metadata or quality is not None or bpp is not None:
+            raise UsageError("--archive, --progressive, --metadata, --quality and --bpp are for images: leave them out")
+        _exit(encode_speech(inputs, output, model, kbps, constant, force))
     if archive and (output or force or progressive or metadata or bpp is not None):
         left_out = "-o, --force, --progressive, --metadata and --bpp"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
@@ -132,7 +145,9 @@ def decode(
     ] = None,
     model: KnownModel = None,
     force: Force = False,
-    format: Annotated[str, typer.Option(help="Image type where -o does not name one.")] = "png",
+    format: Annotated[
+        str | None, typer.Option(help="Type where -o does not name one.", show_default="png, or wav for speech")
+    ] = None,
     stages: Stages = None,
     max_pixels: MaxPixels = None,
     workers: Workers = 2,
@@ -153,7 +168,11 @@ def decode(
     from vqvae.media.images import check_writable_format, write_picture
     from vqvae.media.metadata_chunks import to_picture
 
-    suffix = f".{format.lstrip('.')}"
+    if _holds(inputs, (".vqs",)):
+        from vqvae.cli.speech import decode_speech
+
+        _exit(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))
+    suffix = f".{(format or 'png').lstrip('.')}"
     models = Models(model, device, max_pixels)
     if any(map(is_archive, inputs)):
         from vqvae.cli.archive import decode_from
@@ -211,7 +230,12 @@ def evaluate(
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
     """
     from vqvae.cli.models import Models
+    from vqvae.media.audio import READABLE_AUDIO
 
+    if _holds([Path(path)], READABLE_AUDIO):
+        from vqvae.cli.speech import evaluate_speech
+
+        _exit(evaluate_speech(Path(path), model, against, json_file))
     if against is not None:
         from vqvae.cli.compare_codecs import compare_path
 
@@ -243,12 +267,19 @@ def compare(
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz or .vqa file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz, .vqa or .vqs file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a file holds, list the images of an archive, and check that it is whole."""
     from vqvae.cli.inspect import describe_archive, describe_file, print_facts
     from vqvae.formats.vqa.reader import Archive, is_archive
+
+    if _holds([file], (".vqs",)):
+        from vqvae.cli.speech import describe_speech
+
+        facts = describe_speech(file)
+        print(json.dumps(facts, indent=2)) if as_json else print_facts(facts)
+        return
 
     archive = Archive(file) if is_archive(file) else None
     facts = describe_file(file) if archive is None else describe_archive(archive)
@@ -282,6 +313,14 @@ def main() -> None:
     except (VqvaeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _holds(inputs: list[Path], suffixes: Container[str]) -> bool:
+    """Whether the first input is a file of one of these types, or a folder with one in it."""
+    first = inputs[0]
+    if not first.is_dir():
+        return first.suffix.lower() in suffixes
+    return any(file.suffix.lower() in suffixes for file in first.rglob("*"))
 
 
 def _exit(all_done: bool) -> NoReturn:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Int32, Int64
 
 from vqvae.entropy.range_coder import PRECISION
-from vqvae.speech.spectrum import LARGEST
+from vqvae.speech.spectrum import CONTEXTS, LARGEST, SCALES
 
 LARGEST_CHANGE = 64  # of a frame's step size from one frame to the next, in either direction
 
@@ -69,7 +69,13 @@ def escape_bits(magnitudes: Int[np.ndarray, "*n N"]) -> Float[np.ndarray, "*n"]:
 
 def check_tables(tables: Tables, stages: int, size: int) -> None:
     """Raises ValueError where tables, which may come from a foreign file, hold what none can hold."""
-    shapes = {"indices": (stages, size, size, size), "changes": (2 * LARGEST_CHANGE + 1,)}
+    classes = (2, SCALES, CONTEXTS)
+    shapes = {
+        "bins": (*classes, 2 * LARGEST + 1),
+        "levels": (*classes, LARGEST + 1),
+        "indices": (stages, size, size, size),
+        "changes": (2 * LARGEST_CHANGE + 1,),
+    }
     for name, shape in shapes.items():
         if getattr(tables, name).shape != shape:
             raise ValueError(f"the table of {name} has shape {getattr(tables, name).shape}, but must have {shape}")
