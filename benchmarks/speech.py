@@ -1,6 +1,6 @@
 """Our speech codec beside Opus on a folder of recordings, at the paper's six rates; goes on where it stopped.
 
-    python -m benchmarks.speech FOLDER --json results/speech.json [--against opus,lc3] [--model NAME] [--rates 8,13.2]
+python -m benchmarks.speech FOLDER --json results/speech.json [--against opus,lc3] [--model NAME] [--rates 8,13.2]
 """
 
 import argparse

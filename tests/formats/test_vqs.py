@@ -8,11 +8,14 @@ from vqvae.formats.vqs import SpeechContainer, model_hint, overhead_bytes, pack_
 MODEL = bytes(range(32))
 
 
-@pytest.mark.parametrize("container", [
-    SpeechContainer(1, MODEL, False, 0, b""),
-    SpeechContainer(160000, MODEL, True, -2048, b"payload"),
-    SpeechContainer(2**28 - 1, MODEL, False, 8191, bytes(9)),
-])
+@pytest.mark.parametrize(
+    "container",
+    [
+        SpeechContainer(1, MODEL, False, 0, b""),
+        SpeechContainer(160000, MODEL, True, -2048, b"payload"),
+        SpeechContainer(2**28 - 1, MODEL, False, 8191, bytes(9)),
+    ],
+)
 def test_what_is_packed_comes_back(container):
     data = pack_speech(container)
     assert unpack_speech(data, MODEL) == container
@@ -26,13 +29,16 @@ def test_the_bytes_are_as_described():
     assert data[-4:] == zlib.crc32(MODEL + data[:-4]).to_bytes(4, "big")
 
 
-@pytest.mark.parametrize("data, message", [
-    (b"", "not a .vqs file"),
-    (b"VQ" + bytes(40), "not a .vqs file"),
-    (b"VS\x10", "ends within its header"),
-    (b"VS\x20" + bytes(40), "version 2"),
-    (b"VS\x10\x00" + bytes(40), "no valid size"),
-])
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", "not a .vqs file"),
+        (b"VQ" + bytes(40), "not a .vqs file"),
+        (b"VS\x10", "ends within its header"),
+        (b"VS\x20" + bytes(40), "version 2"),
+        (b"VS\x10\x00" + bytes(40), "no valid size"),
+    ],
+)
 def test_foreign_files_are_refused(data, message):
     with pytest.raises(BitstreamError, match=message):
         unpack_speech(data, MODEL)

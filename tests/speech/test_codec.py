@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,15 +96,18 @@ def test_every_truncation_is_noticed(codec, small):
 
 
 @settings(max_examples=60, deadline=None)
-@given(payload=st.binary(max_size=300), samples=st.integers(1, 4000), constant=st.booleans(), step=st.integers(-(2**15), 2**15 - 1))
+@given(
+    payload=st.binary(max_size=300),
+    samples=st.integers(1, 4000),
+    constant=st.booleans(),
+    step=st.integers(-(2**15), 2**15 - 1),
+)
 def test_hostile_payloads_are_refused_and_nothing_else(codec, small, payload, samples, constant, step):
     container = unpack_speech(small, codec.fingerprint)._replace(
         payload=payload, samples=samples, constant=constant, step=step
     )
-    try:
+    with suppress(BitstreamError):
         assert len(codec.decompress(pack_speech(container))) == samples
-    except BitstreamError:
-        pass
 
 
 def test_a_file_that_claims_hours_is_refused_at_once(codec, small):

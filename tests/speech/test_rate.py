@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from vqvae.errors import UsageError
-from vqvae.speech.rate import COARSEST, FINEST, LOUDNESS, RESERVOIR_FRAMES, Reservoir, average_step, make_plan, planned_step
+from vqvae.speech.rate import (
+    COARSEST,
+    FINEST,
+    LOUDNESS,
+    RESERVOIR_FRAMES,
+    Reservoir,
+    average_step,
+    make_plan,
+    planned_step,
+)
 
 
 @pytest.mark.parametrize("step", [FINEST, -3, 0, 777, COARSEST])

@@ -3,7 +3,15 @@ import pytest
 
 from vqvae.speech.mdct import FRAME
 from vqvae.speech.spectrum import (
-    HALVES, LARGEST, THRESHOLDS, all_contexts, context_classes, dequantise, noise, quantise, scale_classes,
+    HALVES,
+    LARGEST,
+    THRESHOLDS,
+    all_contexts,
+    context_classes,
+    dequantise,
+    noise,
+    quantise,
+    scale_classes,
 )
 
 

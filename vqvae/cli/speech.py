@@ -54,9 +54,7 @@ def encode_speech(
     return run(plan(inputs, output, READABLE_AUDIO, SUFFIX), work, force, workers=1)
 
 
-def decode_speech(
-    inputs: Sequence[Path], output: Path | None, model: str | None, suffix: str, force: bool
-) -> bool:
+def decode_speech(inputs: Sequence[Path], output: Path | None, model: str | None, suffix: str, force: bool) -> bool:
     """Decompresses .vqs files to sound files.
 
     Args:

@@ -73,9 +73,7 @@ class SpeechCodec:
         self._start = (start.double().numpy() * OCTAVE).astype(np.int64) + model.mean
         self._parts = (parts.double().numpy() * OCTAVE).astype(np.int64)
 
-    def compress(
-        self, samples: Float[np.ndarray, " n"], kbps: float = DEFAULT_RATE, constant: bool = False
-    ) -> bytes:
+    def compress(self, samples: Float[np.ndarray, " n"], kbps: float = DEFAULT_RATE, constant: bool = False) -> bytes:
         """The file for a signal.
 
         Args:
@@ -159,7 +157,9 @@ class SpeechCodec:
 
     def quantise(self, analysis: Analysis, step: int) -> Frames:
         """All frames with one step size."""
-        return Frames(analysis.indices, None, quantise(analysis.spectrum, analysis.bins.step + step, self.model.rounding))
+        return Frames(
+            analysis.indices, None, quantise(analysis.spectrum, analysis.bins.step + step, self.model.rounding)
+        )
 
     def bits(self, analysis: Analysis, step: int) -> Float[np.ndarray, " F"]:
         """What the bins of each frame take, in bits, where all have the same step size."""

@@ -21,7 +21,11 @@ LEAST = 1e-6  # probability
 CENTROID_PRIOR = 50.0  # bins in the middle of their interval that hold a centroid there
 ZERO_POWER = 0.04  # of bins that are quantised to zero, in squared steps, before any are counted
 CHANGE_DECAY = 0.55  # probability of a change of the step size, compared with that of one less
-NOISE = (0.5, 0.4, 0.3)  # of the root mean square of bins that are zero, by context class; the last for all further ones
+NOISE = (
+    0.5,
+    0.4,
+    0.3,
+)  # of the root mean square of bins that are zero, by context class; the last for all further ones
 
 
 class SpectrumCounts(NamedTuple):

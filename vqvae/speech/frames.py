@@ -1,7 +1,7 @@
 """Frames to a payload and back: which symbols there are, in which order, with which tables.
 
-A frame is, in this order: the indices of its envelope; the change of its step size, where the rate is constant; its even
-bins; its odd bins. After either half come the escapes of the bins in it. So a reader can decode frame by frame.
+A frame is, in this order: the indices of its envelope; the change of its step size, where the rate is constant; its
+even bins; its odd bins. After either half come the escapes of the bins in it. So a reader can decode frame by frame.
 """
 
 from collections.abc import Callable, Iterator
@@ -109,9 +109,7 @@ class FrameCoder:
         encoder.encode_intervals(*flat)
         return encoder.finish()
 
-    def read(
-        self, payload: bytes, count: int, constant: bool, scales_of: ScalesOf
-    ) -> Iterator[Frame]:
+    def read(self, payload: bytes, count: int, constant: bool, scales_of: ScalesOf) -> Iterator[Frame]:
         """One frame after the other.
 
         Args:
@@ -166,7 +164,9 @@ class FrameCoder:
         return (PARITY * SCALES + scales) * CONTEXTS + contexts
 
 
-def _escapes(quantised: Int32[np.ndarray, "F N"], symbols: int) -> tuple[Int64[np.ndarray, " b"], Int64[np.ndarray, " b"]]:
+def _escapes(
+    quantised: Int32[np.ndarray, "F N"], symbols: int
+) -> tuple[Int64[np.ndarray, " b"], Int64[np.ndarray, " b"]]:
     """The bits of all escapes, Elias gamma codes, and the positions in a row of all symbols before which they come.
 
     Args:

@@ -99,7 +99,7 @@ class Reservoir:
         """
         if bits > self.available:
             raise UsageError(
-                f"a frame needs {bits:.0f} bits, but has {self.available:.0f} at this constant rate: choose a higher one"
+                f"a frame needs {bits:.0f} bits, but has {self.available:.0f}: choose a higher constant rate"
             )
         self.filling = min(self.available - bits, RESERVOIR_FRAMES * self.budget)
 

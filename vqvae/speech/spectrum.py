@@ -41,7 +41,7 @@ def context_classes(
         frame: magnitudes of this frame.
     """
     past = _beside(before)
-    around = 2 * past[..., 1 + half : -1 : 2] + past[..., half : -2 : 2] + past[..., 2 + half :: 2]
+    around = 2 * past[..., 1 + half : -1 : 2] + past[..., half:-2:2] + past[..., 2 + half :: 2]
     if half == 0:
         return _CONTEXT_OF[around >> 1]
     present = _beside(frame)
@@ -80,7 +80,7 @@ def quantise(
     Args:
         spectrum: the bins.
         step: squared step sizes, in 1/256 octave.
-        rounding: what is added to a magnitude before it is cut down to an integer: 0.5 rounds, less widens the dead zone.
+        rounding: what is added to a magnitude before its fraction is cut off: 0.5 rounds, less widens the dead zone.
     """
     scaled = spectrum * np.exp2(step / -512.0)
     return np.copysign(np.minimum(np.floor(np.abs(scaled) + rounding), MOST - 1), scaled).astype(np.int32)
@@ -96,8 +96,8 @@ def dequantise(
 
     Args:
         quantised: the quantised bins.
-        levels: of each bin's classes, in 1/256 of the step size: the noise's largest magnitude, then the centroid of each
-            magnitude from 1 to `LARGEST`.
+        levels: of each bin's classes, in 1/256 of the step size: the noise's largest magnitude, then the centroid of
+            each magnitude from 1 to `LARGEST`.
         step: squared step sizes, in 1/256 octave.
         noise: from −1 to 1.
     """

@@ -1,6 +1,7 @@
 """Training of a quantiser of spectral envelopes for the code length of the spectrum that they describe."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +59,7 @@ class SpeechCompression(QuantizerTraining):
         super().__init__(optimizer, scheduler)
         self._quantizer = quantizer
         self.density = LogisticMixture()
-        self.widths = [end - start for start, end in zip(edges, edges[1:], strict=False)]
+        self.widths = [end - start for start, end in pairwise(edges)]
         self.register_buffer("interpolation", interpolation)
         self.register_buffer("mean", mean)
 

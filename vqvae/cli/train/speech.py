@@ -64,6 +64,8 @@ def train(
     about = {"training": common.settings(cfg), "steps": done["steps"], "test": test}
     path = output / f"{cfg.name}.safetensors"
     save_speech(path, config, model, about)
-    print(f"held out: {test['bits']['trained']:.4f} bits per bin (classic training alone: {test['bits']['fitted']:.4f})")
+    print(
+        f"held out: {test['bits']['trained']:.4f} bits per bin (classic training alone: {test['bits']['fitted']:.4f})"
+    )
     print(f"speech model: {path}")
     common.write_result(output, {"quantizer": config, **about, **done})
