@@ -88,15 +88,15 @@ class SpeechCodec:
         self._check(samples, kbps)
         analysis = self.analyse(samples)
         budget = self.budget(len(samples), kbps)
-        choose = self._constant if constant else self._average
-        step, frames = choose(analysis, budget)
+        step, frames = (self._constant if constant else self._average)(analysis, budget)
         payload = self.coder.write(frames, self._scales(analysis.bins, step, frames.steps))
-        if not constant and 8 * len(payload) > budget and step < COARSEST:
-            step, frames = self._average(analysis, budget - (8 * len(payload) - budget) - 8)
+        while 8 * len(payload) > budget and not constant and step < COARSEST:
+            step += 1  # what symbols take was rounded
+            frames = self.quantise(analysis, step)
             payload = self.coder.write(frames, self._scales(analysis.bins, step, None))
-        if 8 * len(payload) > max(budget, 64):
+        if 8 * len(payload) > budget:
             least = kbps * 8 * len(payload) / budget
-            raise UsageError(f"{kbps:g} kbit/s is too low for this signal: it takes {least:.1f} kbit/s at least")
+            raise UsageError(f"{kbps:g} kbit/s is too low for this signal: it takes at least {least:.1f} kbit/s")
         return pack_speech(SpeechContainer(len(samples), self.fingerprint, constant, step, payload))
 
     def decompress(self, data: bytes) -> Float32[np.ndarray, " n"]:
@@ -128,7 +128,8 @@ class SpeechCodec:
             done = max(0, first - 1) * FRAME
             first, last = first + len(part), spectrum[-1:]
             signal = imdct(spectrum, min(container.samples - done, (len(spectrum) - 1) * FRAME))
-            yield (signal / FULL_SCALE).astype(np.float32)
+            if len(signal):  # the first frame alone gives nothing yet
+                yield (signal / FULL_SCALE).astype(np.float32)
 
     def read(self, container: SpeechContainer) -> Iterator[Frame]:
         """What a file says, frame by frame: integers, the same on every machine.
