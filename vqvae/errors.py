@@ -24,6 +24,10 @@ class ImageError(VqvaeError):
     """An image cannot be read, or is of a kind that would lose something unasked."""
 
 
+class AudioError(VqvaeError):
+    """A sound file cannot be read, or is of a kind that cannot be written."""
+
+
 class ConfigError(VqvaeError, ValueError):
     """A config names something that is not ours, or arguments that make no sense."""
 

@@ -20,6 +20,9 @@ KnownModel = Annotated[
     typer.Option("--model", help="Model file, if not one of the bundled models.", show_default=False),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+Kbps = Annotated[
+    float | None, typer.Option(min=6, max=64, help="Speech: rate in kbit/s, 6 to 64.", show_default="13.2")
+]
 Device = Annotated[str, typer.Option(help="Device of the networks: cpu, cuda, ...")]
 Workers = Annotated[int, typer.Option(min=0, help="Number of images to read ahead and to write in the background.")]
 Quality = Annotated[

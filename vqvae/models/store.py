@@ -19,6 +19,7 @@ from vqvae.models.file import load_codec, read_id
 
 FOLDER = Path(__file__).parent / "weights"
 SMALL_IMAGES, PHOTOGRAPHS = "cifar10-rvq-16", "photo"
+SPEECH_FOLDER, SPEECH = FOLDER / "speech", "speech"
 SMALL = 64 * 64  # pixels
 
 
@@ -39,6 +40,19 @@ def find_model(name: str | Path) -> Path:
     if not Path(name).is_file():
         raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
     return Path(name)
+
+
+def find_speech_model(name: str = SPEECH) -> Path:
+    """The file of a speech model given by the name of a bundled one or by a path.
+
+    Raises:
+        ModelFileError: neither a bundled model nor a file.
+    """
+    shipped = SPEECH_FOLDER / f"{name}.safetensors"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        raise ModelFileError(f"{name}: neither a file nor a bundled speech model ({SPEECH})")
+    return path
 
 
 def default_model(pixels: int, variable_rate: bool = False) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish
+from vqvae.cli.commands import finish, holds
 from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
 from vqvae.errors import UsageError
 
@@ -21,7 +21,9 @@ def decode(
     ] = None,
     model: KnownModel = None,
     force: Force = False,
-    format: Annotated[str, typer.Option(help="Image type, if -o does not name one.")] = "png",
+    format: Annotated[
+        str | None, typer.Option(help="Type, if -o does not name one.", show_default="png, or wav for speech")
+    ] = None,
     stages: Annotated[
         int | None, typer.Option(min=1, help="Decode only the first N stages.", show_default=False)
     ] = None,
@@ -45,7 +47,11 @@ def decode(
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
 
-    suffix = f".{format.lstrip('.')}"
+    if holds(inputs, (".vqs",)):
+        from vqvae.cli.speech import decode_speech
+
+        finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))
+    suffix = f".{(format or 'png').lstrip('.')}"
     store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
     if any(map(is_archive, inputs)):
         if len(inputs) > 1:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish
-from vqvae.cli.options import Device, Force, Inputs, Model, Output, Quality, Workers
+from vqvae.cli.commands import finish, holds
+from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
 from vqvae.errors import UsageError
 
 
@@ -31,10 +31,12 @@ def encode(
             min=0, help="Most bits per pixel of a file: use the highest quality within them.", show_default=False
         ),
     ] = None,
+    kbps: Kbps = None,
+    constant: Annotated[bool, typer.Option("--constant", help="Speech: every frame keeps to the rate.")] = False,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
-    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive.
+    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive; speech to .vqs files.
 
     A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
@@ -49,8 +51,15 @@ def encode(
     from vqvae.cli.files import encode_files
     from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say
+    from vqvae.media.audio import READABLE_AUDIO
     from vqvae.models.store import ModelStore
 
+    if holds(inputs, READABLE_AUDIO) or kbps is not None or constant:
+        from vqvae.cli.speech import encode_speech
+
+        if archive or progressive or metadata or quality is not None or bpp is not None:
+            raise UsageError("--archive, --progressive, --metadata, --quality and --bpp are for images: leave them out")
+        finish(encode_speech(inputs, output, model, kbps, constant, force))
     if archive and (output or force or progressive or metadata or bpp is not None):
         left_out = "-o, --force, --progressive, --metadata and --bpp"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vqvae.cli.commands import finish
+from vqvae.cli.commands import finish, holds
 from vqvae.cli.options import Device, Force, Json, Model, Quality
 from vqvae.errors import UsageError
 
@@ -34,13 +34,19 @@ def evaluate(
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
     """
     from vqvae.bulk.outputs import claim_report
+    from vqvae.media.audio import READABLE_AUDIO
     from vqvae.models.store import ModelStore
 
+    report = None if json_file in (None, "-") else Path(json_file)
+    if holds([Path(path)], READABLE_AUDIO):
+        from vqvae.cli.speech import evaluate_speech
+
+        claim_report(report, "--json", force)
+        finish(evaluate_speech(Path(path), model, against, json_file))
     if against is not None and quality is not None:
         raise UsageError("--against measures all qualities: leave out --quality")
     if against is None and (plot or crops):
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    report = None if json_file in (None, "-") else Path(json_file)
     for file, option in {report: "--json", plot: "--plot", crops: "--crops"}.items():
         claim_report(file, option, force)
     store = ModelStore(model, device, variable_rate=quality is not None)
