@@ -105,7 +105,9 @@ def test_decoded_pixels_depend_on_the_order_of_files_alone(store, cifar10_test, 
     codec = store.for_image(cifar10_test[:1].permute(0, 2, 3, 1).numpy()[0])
     batches: list[int] = []
     really = codec.decompress_batch
-    monkeypatch.setattr(codec, "decompress_batch", lambda coded, *size: batches.append(len(coded)) or really(coded, *size))
+    monkeypatch.setattr(
+        codec, "decompress_batch", lambda coded, *size: batches.append(len(coded)) or really(coded, *size)
+    )
     decoded = []
     for workers in (0, 1, 7):
         for outcome in Pipeline(DecompressFiles(store, True), workers).run(jobs):
