@@ -14,7 +14,7 @@ from vqvae.speech.spectrum import scale_classes
 
 
 @pytest.mark.parametrize("constant", [False, True])
-@pytest.mark.parametrize("kbps", [6, 8, 13.2, 31.7, 64])
+@pytest.mark.parametrize("kbps", [6.0, 8.0, 13.2, 31.7, 64.0])
 def test_a_file_keeps_its_rate(codec, speech, kbps, constant):
     data = codec.compress(speech, kbps, constant)
     share = len(data) * 8 / 3 / 1000 / kbps
@@ -22,7 +22,7 @@ def test_a_file_keeps_its_rate(codec, speech, kbps, constant):
     assert codec.decompress(data).shape == speech.shape
 
 
-@pytest.mark.parametrize("kbps", [6, 8, 24.4, 64])
+@pytest.mark.parametrize("kbps", [6.0, 8.0, 24.4, 64.0])
 @pytest.mark.parametrize("signal", ["vowel", "noise", "clicks", "full scale"])
 def test_no_frame_of_constant_rate_exceeds_its_budget_and_reservoir(codec, kbps, signal):
     draws = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def test_no_frame_of_constant_rate_exceeds_its_budget_and_reservoir(codec, kbps,
 
 
 def test_more_bits_are_nearer(codec, speech):
-    errors = [np.square(codec.decompress(codec.compress(speech, k)) - speech).mean() for k in (8, 16.4, 32, 64)]
+    errors = [np.square(codec.decompress(codec.compress(speech, k)) - speech).mean() for k in (8.0, 16.4, 32.0, 64.0)]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.01 * np.square(speech).mean()
 
 
@@ -70,7 +70,7 @@ def test_silence_takes_few_bytes(codec):
 
 @pytest.mark.parametrize(
     "samples, kbps, message",
-    [(np.zeros(0), 13.2, "0 samples"), (np.zeros(99), 5, "out of range"), (np.zeros(99), 65, "out of range")],
+    [(np.zeros(0), 13.2, "0 samples"), (np.zeros(99), 5.0, "out of range"), (np.zeros(99), 65.0, "out of range")],
 )
 def test_what_cannot_be_is_said(codec, samples, kbps, message):
     with pytest.raises(UsageError, match=message):
