@@ -79,4 +79,4 @@ def test_the_model_for_photographs_begins_above_64_by_64_pixels():
         "cifar10-rvq-16",
         "photo",
     ]
-    assert default_model(1, many_rates=True).stem == "photo"
+    assert default_model(1, variable_rate=True).stem == "photo"
