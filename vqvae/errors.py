@@ -59,3 +59,13 @@ def reason_of(error: Exception) -> str:
         return "not enough memory"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(said.split()) or type(error).__name__
+
+
+def one_line(error: Exception, thing: object) -> str:
+    """An exception that ended the work on something, as the one line that a person reads."""
+    if isinstance(error, VqvaeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or thing}: {reason_of(error)}"
+    kind = "" if isinstance(error, MemoryError) else f"{type(error).__name__}: "
+    return f"{thing}: {kind}{reason_of(error)}"

@@ -22,7 +22,7 @@ from vqvae.quantizers import dispatch
 
 LOADED = """
 import sys
-from vqvae.cli.compress import app
+from vqvae.cli.main import app
 
 assert app(sys.argv[1:], standalone_mode=False) == 0
 print("with" if "numba" in sys.modules else "without", "Numba")

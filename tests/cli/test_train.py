@@ -146,6 +146,11 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
         (["data=sample", "data.crop=30"], "30×30 pixels cannot be cut into whole vectors of 4×4"),
         (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
         (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
+        (["data=sample", "data.crop=33"], "data.crop=33: 33×33 pixels cannot be cut into whole vectors of 4×4"),
+        (["data=folder", "data.root=nowhere", "seed=-1"], "seed=-1: must be a whole number from 0"),
+        (["data=folder", "data.root=nowhere", "showcase=[nothing]"], "nothing: neither a file nor a photograph"),
+        (["data=sample", "task=photos"], "ResidualVQ cannot choose by costs"),
+        (["data=sample", "task=photos", "quantizer=pvq", "callbacks=photos"], "no lapped transforms"),
     ],
 )
 def test_what_cannot_work_is_one_line_without_a_traceback(tmp_path, overrides, reason):
@@ -239,3 +244,31 @@ def test_a_training_begins_with_the_networks_of_a_model_of_another_quantiser(tmp
     first, second = (read_model(tmp_path / run / "model.safetensors").tensors for run in ("first", "second"))
     networks = [name for name in first if name.startswith(("autoencoder.encoder.", "autoencoder.decoder."))]
     assert networks and all(torch.equal(first[name], second[name]) for name in networks)
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_ends_in_one_line_and_leaves_no_result(tmp_path, folder_data):
+    diverging = ["optimizer.optimizer.lr=1e6", "trainer.max_steps=40", "entropy=uniform", "hydra.run.dir=out"]
+    for _ in range(2):  # it is not taken for done, either
+        done = train(tmp_path, *folder_data, *diverging, code=1)
+        assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
+        assert "diverged" in done.stderr or "not finite" in done.stderr
+        assert not {"result.json", "model.safetensors"} & {path.name for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_cannot_be_resumed_from_says_why(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "hydra.run.dir=first", "entropy=uniform")
+    (tmp_path / "bad.ckpt").write_text("nonsense")
+    for overrides, reason in {
+        ("resume=bad.ckpt",): "bad.ckpt: not a checkpoint, or damaged",
+        ("trainer.max_steps=16",): "its learning-rate schedule ends at step 8, but trainer.max_steps=16",
+        (
+            "quantizer=pvq",
+            "quantizer.codebook_bits=3",
+        ): "a checkpoint of another model: autoencoder.quantizer.codebooks",
+    }.items():
+        resume = "resume=first/checkpoints/last.ckpt"
+        done = train(tmp_path, *folder_data, "entropy=uniform", resume, *overrides, code=1)
+        (said,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+        assert reason in said and "Traceback" not in done.stderr

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from vqvae.cli.tables import print_table
 from vqvae.entropy import Context, Histogram, Uniform
 from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
@@ -97,8 +96,8 @@ def _find_model_of_archive(archive: Archive) -> str | None:
         return None
 
 
-def print_models() -> None:
-    """Prints a table of the shipped models."""
+def describe_models() -> list[dict[str, str]]:
+    """What is worth knowing of each bundled model, by the headings of a table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -120,4 +119,4 @@ def print_models() -> None:
                 "id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
             }
         )
-    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    return rows

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vqvae.data.base import ImageDataModule
+from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.data.inspection import Inspected, inspect_images
 from vqvae.errors import DataError
@@ -31,7 +32,7 @@ class ImageFolder(ImageDataModule):
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
         crops_per_image: crops drawn from each image in an epoch.
-        hold_out_every: one image in so many is held out.
+        hold_out_every: one image of this number is held out, so that at least half are trained on.
         cache_mb: decoded images are kept in memory up to so many megabytes.
         workers: processes that prepare batches.
     """
@@ -47,15 +48,9 @@ class ImageFolder(ImageDataModule):
         workers: int = 0,
     ):
         super().__init__(batch_size, workers)
+        check_least(crop=(crop, 1), crops_per_image=(crops_per_image, 1), hold_out_every=(hold_out_every, 2))
         if root is None:
             raise DataError("no folder of images given: name it with data.root=FOLDER")
-        for name, value, least in (
-            ("crop", crop, 1),
-            ("crops_per_image", crops_per_image, 1),
-            ("hold_out_every", hold_out_every, 2),
-        ):
-            if value < least:
-                raise DataError(f"data.{name} is {value}, but must be at least {least}")
         self.root = Path(root)
         self.crop = crop
         self.crops_per_image = crops_per_image

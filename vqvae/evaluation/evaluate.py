@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,11 @@ class ImageResult(Measured):
         }
 
 
-def evaluate_image(codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"]) -> ImageResult:
-    """Compresses and decompresses one image."""
-    trip = round_trip(codec.compress, codec.decompress, image)
+def evaluate_image(
+    codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"], quality: float | None = None
+) -> ImageResult:
+    """Compresses and decompresses one image, at a quality from 0 to 100 if the model has several rates."""
+    trip = round_trip(partial(codec.compress, quality=quality), codec.decompress, image)
     return ImageResult(**vars(trip.measured), name=name, payload_bytes=split(trip.data).coded.payload_bytes)
 
 

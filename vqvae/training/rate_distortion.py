@@ -50,6 +50,7 @@ class RateDistortion(ImageCompression):
     ):
         super().__init__(autoencoder, optimizer, scheduler)
         self.rates = Rates(autoencoder.quantizer, finest, coarsest, levels, memory)
+        self.quantizer.encode(torch.zeros(1, self.quantizer.dim), self.rates.costs(0))  # or it says that it cannot
         self.register_buffer("usual", torch.zeros(levels))
         self.usual: Float[Tensor, " L"]  # what the distortion of each level was lately; 0 before the first time
         self.level_psnr = nn.ModuleList(PeakSignalNoiseRatio(data_range=255.0) for _ in range(levels))

@@ -9,6 +9,7 @@ from pytorch_lightning import Callback, LightningDataModule, LightningModule, Tr
 from torch import Tensor
 
 from vqvae.codec.autoencoder import normalize, to_vectors
+from vqvae.errors import ConfigError
 from vqvae.networks import LappedDecoder, LappedEncoder
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import QuantizerTraining
@@ -59,7 +60,9 @@ class InitializeTransforms(Callback):
             return
         assert isinstance(pl_module, ImageCompression)
         encoder, decoder = pl_module.autoencoder.encoder, pl_module.autoencoder.decoder
-        assert isinstance(encoder, LappedEncoder) and isinstance(decoder, LappedDecoder)
+        if not (isinstance(encoder, LappedEncoder) and isinstance(decoder, LappedDecoder)):
+            names = f"{type(encoder).__name__} and {type(decoder).__name__}"
+            raise ConfigError(f"{names} have no lapped transforms to begin: set network=lapped or callbacks=default")
         side, quantizer = encoder.stride, pl_module.quantizer
         assert isinstance(quantizer, CodebookQuantizer)
 

@@ -1,4 +1,4 @@
-"""The `compare` command: a page that shows images beside what comes back of them."""
+"""The page that `compare` writes: images beside their decoded versions."""
 
 import html
 from base64 import b64encode
@@ -12,16 +12,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from vqvae.bulk.plan import find_files
-from vqvae.cli.models import Models
-from vqvae.cli.progress import attempt_each
-from vqvae.errors import UsageError
+from vqvae.bulk.plan import find_all
+from vqvae.cli.progress import run_each, say_skipped
 from vqvae.evaluation import psnr
 from vqvae.media.atomic import atomic_path
 from vqvae.media.formats import MAX_SIDES
 from vqvae.media.images import READABLE, read_image
+from vqvae.models.store import ModelStore
 
-WHITE = 32  # levels of 255: an error of so many is white in the map
+WHITE = 32  # levels of 255: the error that is white in the map
 
 FIGURE = Template("""<figure>
 <div class="stage">
@@ -36,44 +35,44 @@ FIGURE = Template("""<figure>
 """)
 
 
-def write_page(models: Models, inputs: Sequence[Path], output: Path, force: bool) -> bool:
-    """Encodes and decodes images, and writes one HTML file that holds all it shows.
+def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality: float | None) -> bool:
+    """Compresses and decompresses images, and writes one HTML file that holds all it shows.
 
     Args:
-        models: what to compress with.
+        store: the models.
         inputs: images and folders.
-        output: the page.
-        force: whether to replace a page that exists.
+        output: the page, which may be written.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
 
     Returns:
         whether all images could be shown.
-
-    Raises:
-        UsageError: the page exists.
     """
-    if output.exists() and not force:
-        raise UsageError(f"{output}: exists: --force replaces it, -o names another")
+    found = find_all(inputs, READABLE)
+    say_skipped({one.root: one.skipped for one in found if one.skipped})
     figures: list[str] = []
-
-    def work(path: Path) -> None:
-        figures.append(show(models, path))
-
-    failed = attempt_each([file for given in inputs for file in find_files(given, READABLE)], work)
+    failed = run_each(
+        [file for one in found for file in one.files], lambda path: figures.append(show(store, path, quality))
+    )
     if figures:
         page = Template((files("vqvae.cli") / "compare.html").read_text("utf-8"))
         with atomic_path(output) as temporary:
-            temporary.write_text(page.substitute(white=WHITE, figures="".join(figures)), "utf-8")
+            text = page.substitute(white=WHITE, figures="".join(figures))
+            temporary.write_text(text, "utf-8", errors="backslashreplace")  # names of files may be no text
         print(f"page: {output}")
     return not failed
 
 
-def show(models: Models, path: Path) -> str:
-    """An image, what comes back of it, and the error between the two."""
+def show(store: ModelStore, path: Path, quality: float | None) -> str:
+    """An image, its decoded version, and the error between the two.
+
+    Raises:
+        ImageError: the image cannot be read.
+    """
     original = read_image(path)
-    codec = models.for_image(original)
-    data = codec.compress(original)
-    decoded = codec.decompress(data)
     height, width, _ = original.shape
+    codec = store.for_image(original)
+    data = codec.compress(original, quality=quality)
+    decoded = codec.decompress(data)
     facts = (
         f"{width}×{height}, {len(data):,} bytes (the original: {path.stat().st_size:,}), "
         f"{8 * len(data) / (height * width):.3f} bits per pixel, PSNR {psnr(original, decoded):.2f} dB"

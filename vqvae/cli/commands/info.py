@@ -1,0 +1,25 @@
+"""The `info` command: what a compressed file holds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .vqz or .vqa file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Describe a file, list the images of an archive, and verify its checksums."""
+    from vqvae.cli.inspect import describe_archive, describe_file, print_facts
+    from vqvae.formats.vqa.reader import Archive, is_archive
+
+    archive = Archive(file) if is_archive(file) else None
+    facts = describe_file(file) if archive is None else describe_archive(archive)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print_facts(facts)
+    if archive is not None:
+        archive.check_payloads()
