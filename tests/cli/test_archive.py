@@ -79,7 +79,7 @@ def test_many_small_images_are_encoded_and_decoded_in_batches(vqvae, cifar10_tes
     for number, image in enumerate(images):
         Image.fromarray(image[: 16 + number // 100]).save(tmp_path / "many" / f"{number:03}.png")
     calls = []
-    for name in ("encode", "decode"):
+    for name in ("compress_batch", "decompress_batch"):
         really = getattr(type(tiny_codec), name)
         monkeypatch.setattr(
             type(tiny_codec),
