@@ -57,5 +57,5 @@ def test_an_image_model_is_refused():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ModelFileError, match="neither a file nor a shipped speech model"):
+    with pytest.raises(ModelFileError, match="neither a file nor a bundled speech model"):
         find_speech_model("singing")

@@ -1,9 +1,10 @@
 """Sound files to samples and back: whatever libsndfile reads and writes, WAV, FLAC and OGG among others."""
 
+from io import IOBase
 from math import gcd
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -25,7 +26,7 @@ class Recording(NamedTuple):
     changes: tuple[str, ...]
 
 
-def read_audio(file: Path | BinaryIO, rate: int) -> Recording:
+def read_audio(file: Path | IOBase, rate: int) -> Recording:
     """Reads a sound file as one channel at a sampling rate.
 
     Args:

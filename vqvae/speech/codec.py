@@ -73,7 +73,9 @@ class SpeechCodec:
         self._start = (start.double().numpy() * OCTAVE).astype(np.int64) + model.mean
         self._parts = (parts.double().numpy() * OCTAVE).astype(np.int64)
 
-    def compress(self, samples: Float[np.ndarray, " n"], kbps: int | float = DEFAULT_RATE, constant: bool = False) -> bytes:
+    def compress(
+        self, samples: Float[np.ndarray, " n"], kbps: int | float = DEFAULT_RATE, constant: bool = False
+    ) -> bytes:
         """The file for a signal.
 
         Args:
