@@ -1,6 +1,5 @@
 """Sound files to samples and back: whatever libsndfile reads and writes, WAV, FLAC and OGG among others."""
 
-from io import IOBase
 from math import gcd
 from pathlib import Path
 from types import ModuleType
@@ -26,11 +25,11 @@ class Recording(NamedTuple):
     changes: tuple[str, ...]
 
 
-def read_audio(file: Path | IOBase, rate: int) -> Recording:
+def read_audio(path: Path, rate: int) -> Recording:
     """Reads a sound file as one channel at a sampling rate.
 
     Args:
-        file: its path, or an open file.
+        path: the file.
         rate: samples per second.
 
     Raises:
@@ -39,8 +38,8 @@ def read_audio(file: Path | IOBase, rate: int) -> Recording:
     """
     soundfile = _soundfile()
     try:
-        channels, own_rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, TypeError) as error:
+        channels, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
         raise AudioError(f"not a sound file that can be read: {error}") from None
     if not np.isfinite(channels).all():
         raise AudioError("holds samples that are not numbers: repair the file")
