@@ -74,7 +74,7 @@ def test_without_a_package_one_line_says_what_to_install(vqvae, tree, package, m
     for importing in ("vqvae.cli.compare_codecs", f"vqvae.evaluation.{module}"):
         monkeypatch.delitem(sys.modules, importing)
     error = vqvae("eval", tree, "--against", "jpeg", code=1).output
-    assert error == f"error: {package.split('.')[0]} is not installed: pip install 'vqvae[plot]'\n"
+    assert error == f"error: {package.split('.')[0]} is not installed: pip install 'vqkit[plot]'\n"
 
 
 def test_an_image_that_a_codec_cannot_hold_is_named_and_the_others_are_measured(vqvae, tree, tmp_path):

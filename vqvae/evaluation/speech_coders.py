@@ -143,6 +143,6 @@ def _import_av() -> Any:
         import av
     except ImportError:
         raise MissingPackageError(
-            "opus needs the package av, which is not installed: pip install 'vqvae[speech]'"
+            "opus needs the package av, which is not installed: pip install 'vqkit[speech]'"
         ) from None
     return av

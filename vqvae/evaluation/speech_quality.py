@@ -39,7 +39,7 @@ def speech_quality(original: Float[np.ndarray, " n"], decoded: Float[np.ndarray,
         from pystoi import stoi
     except ImportError as error:
         raise MissingPackageError(
-            f"measuring speech needs the package {error.name}: pip install 'vqvae[speech]' (pesq needs a C compiler)"
+            f"measuring speech needs the package {error.name}: pip install 'vqkit[speech]' (pesq needs a C compiler)"
         ) from None
     x, y = original.astype(np.float64), decoded.astype(np.float64)
     return SpeechQuality(pesq(SAMPLE_RATE, x, y, "wb"), float(stoi(x, y, SAMPLE_RATE)), weighted_snr(x, y))

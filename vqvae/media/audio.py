@@ -88,6 +88,6 @@ def _soundfile() -> ModuleType:
         import soundfile
     except ImportError:
         raise MissingPackageError(
-            "sound files need the package soundfile, which is not installed: pip install 'vqvae[speech]'"
+            "sound files need the package soundfile, which is not installed: pip install 'vqkit[speech]'"
         ) from None
     return soundfile

@@ -15,7 +15,7 @@ from vqvae.quantizers import CodebookQuantizer
 from vqvae.speech.envelope import OCTAVE, BandMaps, BinMaps, log_energies, to_bins
 from vqvae.speech.frames import Frame, FrameCoder, Frames
 from vqvae.speech.mdct import FRAME, SAMPLE_RATE, frame_count, imdct, mdct
-from vqvae.speech.rate import COARSEST, UNIT, Plan, Reservoir, average_step, make_plan, planned_step
+from vqvae.speech.rate import COARSEST, FINEST, UNIT, Plan, Reservoir, average_step, make_plan, planned_step
 from vqvae.speech.spectrum import PARITY, all_contexts, dequantise, noise, quantise, scale_classes
 from vqvae.speech.tables import LARGEST_CHANGE, Tables
 
@@ -169,6 +169,8 @@ class SpeechCodec:
         return self.coder.bin_bits(self.quantise(analysis, step).quantised, self._scales(analysis.bins, step, None))
 
     def _average(self, analysis: Analysis, budget: float) -> tuple[int, Frames]:
+        if not self.quantise(analysis, FINEST).quantised.any():  # digital silence: finer steps would only cost bits
+            return COARSEST, self.quantise(analysis, COARSEST)
         side = self.coder.index_bits(analysis.indices).sum()
         step = average_step(lambda step: self.bits(analysis, step).sum() + side, budget)
         return step, self.quantise(analysis, step)
