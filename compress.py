@@ -1,6 +1,6 @@
 """Compresses images: python compress.py --help."""
 
-from vqvae.cli.compress import main
+from vqvae.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -21,7 +21,7 @@ from jaxtyping import Integer
 from rich.progress import track
 
 from vqvae.cli.tables import print_table
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.data.cifar10 import load_cifar10
 from vqvae.entropy import EntropyModel, Histogram, Uniform
 from vqvae.evaluation.fidelity import mean_squared_error, psnr_of
@@ -107,7 +107,7 @@ def measure_times(models: dict[str, EntropyModel], photo: np.ndarray, small: np.
     return rows
 
 
-def measure_stages(codec: Codec, paths: list[Path]) -> list[dict[str, Any]]:
+def measure_stages(codec: ImageCodec, paths: list[Path]) -> list[dict[str, Any]]:
     """Bits per pixel and PSNR of progressive files cut after each stage, and of files that are not progressive."""
     bits, errors, pixels = np.zeros(codec.entropy_model.stages + 1), np.zeros(codec.entropy_model.stages + 1), 0
     for path in track(paths, "stages"):

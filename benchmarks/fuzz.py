@@ -19,10 +19,10 @@ import numpy as np
 
 with atheris.instrument_imports(include=["vqvae.entropy", "vqvae.formats", "vqvae.media.metadata_chunks"]):
     from vqvae.errors import BitstreamError
-    from vqvae.formats import vqz
+    from vqvae.formats import ModelId, vqz
     from vqvae.formats.vqa import block, reader
     from vqvae.formats.vqa.writer import append
-    from vqvae.formats.vqz import FINGERPRINT_BYTES, VERSION, pack, unpack
+    from vqvae.formats.vqz import VERSION, pack, unpack
     from vqvae.media.metadata_chunks import to_picture
     from vqvae.models.file import load_codec
 
@@ -32,10 +32,8 @@ MAX_PIXELS = 160  # so that a run is millions of small files rather than a few l
 
 def read_vqz(data: bytes) -> None:
     """Reads a file as `decode` does, up to the indices, with the model that it names, and what it holds besides."""
-    read = unpack(data)
-    if read.fingerprint not in CODECS:
-        raise BitstreamError("unknown model")
-    codec = CODECS[read.fingerprint]
+    read = unpack(data, CODECS)
+    codec = CODECS[read.model_id]
     indices = codec.decode_indices([read.coded], read.height, read.width)
     assert indices.min() >= 0 and indices.max() < codec.autoencoder.quantizer.codebook_size
     to_picture(np.zeros((read.height, read.width, 3), np.uint8), read.chunks)
@@ -54,7 +52,7 @@ def read_vqa(data: bytes) -> None:
 def corpus(target: str, folder: Path) -> None:
     """Golden files, written again without checksums."""
     files = {path: path.read_bytes() for path in GOLDEN.glob("*.vqz")}
-    read = {path.name: unpack(data) for path, data in files.items()}
+    read = {path.name: unpack(data, CODECS) for path, data in files.items()}
     entries = list(reader.Archive(GOLDEN / "v1-archive.vqa"))
     for module in (vqz, block, reader):
         module.zlib = SimpleNamespace(crc32=lambda data, value=0: 0)  # type: ignore[attr-defined]
@@ -63,7 +61,7 @@ def corpus(target: str, folder: Path) -> None:
             (folder / name).write_bytes(pack(one))
         return
     for named in (True, False):
-        with append(folder / f"{named}.vqa", bytes(8), named) as appender:
+        with append(folder / f"{named}.vqa", ModelId(bytes(32), bytes(32)), named) as appender:
             for entry in entries:
                 appender.add(entry)
                 appender.flush()
@@ -84,7 +82,7 @@ def fuzz(target: str, read: Callable[[bytes], None]) -> None:
 
 if __name__ == "__main__":
     LOADED = [load_codec(path, MAX_PIXELS) for path in sorted(GOLDEN.glob("*.safetensors"))]
-    CODECS = {fingerprint[:FINGERPRINT_BYTES]: codec for codec in LOADED for fingerprint in codec.fingerprints}
+    CODECS = {codec.model_id: codec for codec in LOADED}
     with tempfile.TemporaryDirectory() as temporary:
         FOLDER = Path(temporary)
         fuzz(sys.argv[1], {"vqz": read_vqz, "vqa": read_vqa}[sys.argv[1]])

@@ -2,7 +2,7 @@
 
 Search: the time for all vectors and the mean squared error, everyone with the same vectors and the same codebooks.
 Training: the error on vectors that were not trained on, and the time, of everyone's own codebooks.
-Needs the extra `bench`: pip install 'vqvae[bench]'.
+Needs the extra `bench`: pip install 'vqkit[bench]'.
 """
 
 import argparse
@@ -25,7 +25,7 @@ try:
     import faiss
     from vector_quantize_pytorch import ResidualVQ as LucidrainsResidualVQ
 except ImportError as error:
-    raise SystemExit(f"error: {error.name} is not installed: pip install 'vqvae[bench]'") from None
+    raise SystemExit(f"error: {error.name} is not installed: pip install 'vqkit[bench]'") from None
 
 VECTORS, DIM, STAGES = 4096, 64, 4
 PIECES, PIECE_STAGES = 4, 2  # of the product of residual VQs

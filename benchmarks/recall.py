@@ -3,7 +3,7 @@
 The set is one of TEXMEX, such as SIFT1M; 64 bits a vector, classic training on the learn vectors, exhaustive search
 among the codes of the base. faiss's `LocalSearchQuantizer` is slow: it and its rival, additive VQ, are given the first
 50,000 of the learn vectors and of the base. What is in the file already is not measured again. Needs the extra `bench`:
-pip install 'vqvae[bench]'.
+pip install 'vqkit[bench]'.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from vqvae.search import Index
 try:
     import faiss
 except ImportError:
-    raise SystemExit("error: faiss is not installed: pip install 'vqvae[bench]'") from None
+    raise SystemExit("error: faiss is not installed: pip install 'vqkit[bench]'") from None
 
 STAGES, BITS = 8, 8
 FEW = 50_000

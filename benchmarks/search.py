@@ -1,7 +1,7 @@
 """Exhaustive search against faiss, in one process: python -m benchmarks.search [--data FOLDER] [--json FILE].
 
 The set is one of TEXMEX, such as SIFT1M. Both search the same codes with the same codebooks, which are trained only a
-little, as the times do not depend on them. Needs the extra `faiss`: pip install 'vqvae[faiss]'.
+little, as the times do not depend on them. Needs the extra `faiss`: pip install 'vqkit[faiss]'.
 """
 
 import argparse
@@ -29,7 +29,7 @@ try:
 
     from vqvae.search.faiss import add_indices, to_faiss
 except ImportError:
-    raise SystemExit("error: faiss is not installed: pip install 'vqvae[faiss]'") from None
+    raise SystemExit("error: faiss is not installed: pip install 'vqkit[faiss]'") from None
 
 STAGES, BITS = 8, 8
 TRAINING_VECTORS, ITERATIONS = 20_000, 5

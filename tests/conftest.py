@@ -13,7 +13,8 @@ from PIL import Image
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
+from vqvae.codec.autoencoder import normalize, to_pixels
 from vqvae.data import load_cifar10
 from vqvae.data.base import ImagesInMemory
 from vqvae.models.build import build_autoencoder, build_entropy_model
@@ -153,7 +154,7 @@ def many_rates_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def many_rates_codec(many_rates_model: Path) -> Codec:
+def many_rates_codec(many_rates_model: Path) -> ImageCodec:
     return load_codec(many_rates_model)
 
 
@@ -167,8 +168,18 @@ def smooth_pictures(number: int, side: int) -> torch.Tensor:
     return (128 + picture).clamp(0, 255).byte()
 
 
+@torch.inference_mode()
+def reconstruct(codec: ImageCodec, image: np.ndarray) -> np.ndarray:
+    """The image as the autoencoder itself gives it back, without a file in between, and without tiles."""
+    height, width, _ = image.shape
+    stride = codec.autoencoder.stride
+    padded = np.pad(image, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
+    images = codec.autoencoder(normalize(torch.from_numpy(padded).permute(2, 0, 1)[None])).images
+    return to_pixels(images)[0, :, :height, :width].permute(1, 2, 0).numpy()
+
+
 @pytest.fixture
-def tiny_codec(tiny_model: Path) -> Codec:
+def tiny_codec(tiny_model: Path) -> ImageCodec:
     return load_codec(tiny_model)
 
 

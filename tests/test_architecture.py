@@ -30,7 +30,7 @@ def test_imports_run_downwards_only():
         "import vqvae",
         "import vqvae.quantizers",
         "import vqvae.models.file, vqvae.models.store",
-        "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.compress import app; app(standalone_mode=False)",
+        "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.main import app; app(standalone_mode=False)",
     ],
 )
 def test_lightning_and_hydra_are_loaded_by_training_alone(code):
@@ -39,7 +39,7 @@ def test_lightning_and_hydra_are_loaded_by_training_alone(code):
 
 
 def test_help_is_answered_without_torch():
-    code = "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.compress import app; app(standalone_mode=False)"
+    code = "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.main import app; app(standalone_mode=False)"
     assert "torch" not in python("-c", f"{code}; print('modules:', *sys.modules)").rsplit("modules:", 1)[1].split()
 
 

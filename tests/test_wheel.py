@@ -46,7 +46,7 @@ def run(site: Path, folder: Path, *arguments: str) -> str:
 @pytest.mark.slow
 def test_a_wheel_encodes_decodes_and_trains_in_another_folder(installed, tmp_path, photo):
     Image.fromarray(photo).save(tmp_path / "photo.png")
-    compress = "from vqvae.cli.compress import main; main()"
+    compress = "from vqvae.cli.main import main; main()"
     assert "photo.vqz" in run(installed, tmp_path, compress, "encode", "photo.png")
     run(installed, tmp_path, compress, "decode", "photo.vqz", "-o", "back.png")
     assert np.asarray(Image.open(tmp_path / "back.png")).shape == photo.shape

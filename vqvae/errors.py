@@ -12,12 +12,20 @@ class BitstreamError(VqvaeError):
     """A compressed file is truncated, corrupt, foreign, or made with another model."""
 
 
+class UnknownModelError(BitstreamError):
+    """A compressed file was made with a model that is not among those that could be tried."""
+
+
 class ModelFileError(VqvaeError):
     """A model file is truncated, corrupt, foreign, or not there."""
 
 
 class ImageError(VqvaeError):
     """An image cannot be read, or is of a kind that would lose something unasked."""
+
+
+class AudioError(VqvaeError):
+    """A sound file cannot be read, or is of a kind that cannot be written."""
 
 
 class ConfigError(VqvaeError, ValueError):
@@ -47,3 +55,21 @@ def errors_of(thing: object) -> Iterator[None]:
         yield
     except VqvaeError as error:
         raise type(error)(f"{thing}: {error}") from None
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception of a library says, in one line; its kind, where it says nothing."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__
+
+
+def one_line(error: Exception, thing: object) -> str:
+    """An exception that ended the work on something, as the one line that a person reads."""
+    if isinstance(error, VqvaeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or thing}: {reason_of(error)}"
+    kind = "" if isinstance(error, MemoryError) else f"{type(error).__name__}: "
+    return f"{thing}: {kind}{reason_of(error)}"

@@ -2,17 +2,46 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event, current_thread, main_thread
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import pytest
 
-from vqvae.bulk.pipeline import Steps, Together, attempts
+from vqvae.bulk.pipeline import BatchRequest, Pipeline, Task
 
 ITEMS = range(10)
 LAST = ITEMS[-1]
-PATIENCE = 10  # seconds, for what happens at once
+TIMEOUT_S = 10  # for what happens at once
+
+
+@dataclass
+class Steps(Task[Any, Any, Any]):
+    """A task made of functions of an item."""
+
+    reading: Callable[[Any], Any] = lambda item: item
+    computing: Callable[[list[Any]], list[Any]] = lambda values: values
+    writing: Callable[[Any], Any] = lambda value: value
+    key: Callable[[Any], Any] = lambda item: None
+    limit: int = 1
+    skipping: Callable[[Any], Any] = lambda item: None
+
+    def skip(self, item: Any) -> Any:
+        return self.skipping(item)
+
+    def read(self, item: Any) -> Any:
+        return self.reading(item)
+
+    def request(self, item: Any, loaded: Any) -> BatchRequest:
+        return BatchRequest(self.computing, loaded, self.key(item), self.limit, self.writing)
+
+
+def results(task: Task, items: Any, workers: int) -> list[Any]:
+    """The results in order, and the errors."""
+    return [outcome.error or outcome.result for outcome in Pipeline(task, workers).run(items)]
 
 
 def events(*steps: str) -> dict[tuple[str, int], Event]:
@@ -22,18 +51,20 @@ def events(*steps: str) -> dict[tuple[str, int], Event]:
 def test_the_next_item_is_read_and_the_last_one_written_while_one_is_computed():
     begun = events("read", "compute")
 
-    def wait_for_next(step: str, item: int) -> None:
-        assert item == LAST or begun[step, item + 1].wait(PATIENCE)
+    def wait_for_next(step: str, item: int) -> int:
+        assert item == LAST or begun[step, item + 1].wait(TIMEOUT_S)
+        return item
 
-    def work(item: int) -> Steps:
-        yield begun["read", item].set
-        begun["compute", item].set()
-        wait_for_next("read", item)
-        yield lambda: wait_for_next("compute", item)
-        return str(item)
+    def read(item: int) -> int:
+        begun["read", item].set()
+        return item
 
-    said = [attempt.finish() for attempt in attempts(ITEMS, work, workers=1)]
-    assert said == [str(item) for item in ITEMS]
+    def compute(items: list[int]) -> list[int]:
+        begun["compute", items[0]].set()
+        return [wait_for_next("read", item) for item in items]
+
+    task = Steps(read, compute, lambda item: wait_for_next("compute", item))
+    assert results(task, ITEMS, 1) == list(ITEMS)
 
 
 def test_items_are_computed_in_the_main_thread_in_order_though_read_and_written_out_of_order():
@@ -42,18 +73,17 @@ def test_items_are_computed_in_the_main_thread_in_order_though_read_and_written_
 
     def after_the_next(step: str, item: int) -> int:
         """An even item waits for the odd one after it."""
-        assert item % 2 or done[step, item + 1].wait(PATIENCE)
+        assert item % 2 or done[step, item + 1].wait(TIMEOUT_S)
         done[step, item].set()
         return item
 
-    def work(item: int) -> Steps:
-        computed.append((yield lambda: after_the_next("read", item)))
+    def compute(items: list[int]) -> list[int]:
         assert current_thread() is main_thread()
-        yield lambda: after_the_next("write", item)
-        return str(item)
+        computed.extend(items)
+        return items
 
-    said = [attempt.finish() for attempt in attempts(ITEMS, work, workers=2)]
-    assert said == [str(item) for item in ITEMS] and computed == list(ITEMS)
+    task = Steps(lambda item: after_the_next("read", item), compute, lambda item: after_the_next("write", item))
+    assert results(task, ITEMS, 2) == list(ITEMS) == computed
 
 
 class Picture:
@@ -66,104 +96,99 @@ class Picture:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_items_on_their_way_and_in_memory_are_few_however_many_there_are(workers):
-    on_their_way = most = 0
+def test_items_in_memory_are_few_however_many_there_are(workers):
+    most = 0
 
-    def work(item: int) -> Steps:
-        nonlocal on_their_way, most
-        on_their_way += 1
-        most = max(most, on_their_way, len(Picture.alive))
-        picture = yield Picture
-        yield lambda: picture
+    def read(item: int) -> Picture:
+        nonlocal most
+        picture = Picture()
+        most = max(most, len(Picture.alive))
+        return picture
 
-    for attempt in attempts(range(200), work, workers):
-        attempt.finish()
-        on_their_way -= 1
-    assert on_their_way == 0 and workers < most <= 2 * workers + 2
+    for _ in Pipeline(Steps(read, writing=lambda picture: None), workers).run(range(200)):
+        pass
+    assert workers < most <= 2 * workers + 2
 
 
-def test_what_goes_wrong_in_a_step_is_raised_in_its_turn_and_the_others_are_done():
-    def step(item: int, number: int) -> int:
-        if item == number:
-            raise OSError(item)
-        return item
+class Unforeseen(Exception):
+    """Of a kind that nobody thinks of."""
 
-    def work(item: int) -> Steps:
-        if item == 4:
-            return "nothing to do"
-        yield lambda: step(item, 0)
-        step(item, 1)
-        yield lambda: step(item, 2)
-        return "done"
 
-    outcomes = []
-    for attempt in attempts(range(6), work, workers=2):
-        try:
-            outcomes.append(attempt.finish())
-        except OSError as error:
-            outcomes.append(error.args)
-    assert outcomes == [(0,), (1,), (2,), "done", "nothing to do", "done"]
+@pytest.mark.parametrize("error", [OSError, ValueError, MemoryError, RecursionError, Unforeseen])
+def test_whatever_goes_wrong_with_an_item_in_any_step_is_its_own_outcome_and_the_others_are_done(error):
+    def fail_at(step: int) -> Callable[[Any], Any]:
+        def function(value: Any) -> Any:
+            if value in (step, [step]):
+                raise error(step)
+            return value
+
+        return function
+
+    def skip(item: int) -> str | None:
+        fail_at(3)(item)
+        return "nothing to do" if item == 4 else None
+
+    task = Steps(fail_at(0), fail_at(1), fail_at(2), skipping=skip)
+    *failed, skipped, done = results(task, range(6), 2)
+    assert [(type(each), each.args) for each in failed] == [(error, (step,)) for step in range(4)]
+    assert (skipped, done) == ("nothing to do", 5)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_neighbours_with_the_same_key_are_computed_together_up_to_the_most_and_end_in_order(workers):
+def test_neighbours_with_the_same_key_are_computed_together_up_to_a_limit_and_end_in_order(workers):
     calls = []
 
     def double(values: list[int]) -> list[int]:
         calls.append(values)
         return [2 * value for value in values]
 
-    def work(item: int) -> Steps:
-        if item == 4:
-            return "4: nothing to do"
-        yield None  # what is slow to be read would be left behind
-        doubled = yield Together(double, item, key=item < 8, most=3)
-        yield lambda: None
-        return f"{item}: {doubled}"
-
-    said = [attempt.finish() for attempt in attempts(ITEMS, work, workers)]
+    task = Steps(computing=double, key=lambda item: item < 8, limit=3, skipping=lambda item: 99 if item == 4 else None)
+    assert results(task, ITEMS, workers) == [0, 2, 4, 6, 99, 10, 12, 14, 16, 18]
     assert calls == [[0, 1, 2], [3], [5, 6, 7], [8, 9]]
-    assert said == ["4: nothing to do" if item == 4 else f"{item}: {2 * item}" for item in ITEMS]
+
+
+def test_batches_do_not_depend_on_how_long_an_item_takes_to_be_read():
+    def batches(slow: int) -> list[list[int]]:
+        calls = []
+
+        def read(item: int) -> int:
+            time.sleep(0.3 * (item == slow))
+            return item
+
+        results(Steps(read, lambda values: calls.append(values) or values, limit=4), ITEMS, 2)
+        return calls
+
+    assert batches(1) == batches(6) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_where_computing_together_fails_each_is_computed_alone():
     def invert(values: list[int]) -> list[float]:
         return [12 / value for value in values]
 
-    def work(item: int) -> Steps:
-        yield None
-        try:
-            return str((yield Together(invert, item, key=None, most=100)))
-        except ZeroDivisionError:
-            return "infinite"
-
-    assert [attempt.finish() for attempt in attempts(range(4), work, 2)] == ["infinite", "12.0", "6.0", "4.0"]
+    error, *others = results(Steps(computing=invert, limit=100), range(4), 2)
+    assert isinstance(error, ZeroDivisionError) and others == [12, 6, 4]
 
 
-def test_nothing_waits_long_for_one_that_is_slow_to_be_read():
-    computed = events("compute")
+def test_a_task_can_be_called_for_one_item_without_threads():
+    def thread(value: Any) -> Any:
+        assert current_thread() is main_thread()
+        return value
 
-    def compute(values: list[int]) -> list[int]:
-        for value in values:
-            computed["compute", value].set()
-        return values
-
-    def work(item: int) -> Steps:
-        yield lambda: item < 2 or computed["compute", 1].wait(PATIENCE)
-        yield Together(compute, item, key=None, most=100)
-        return "in time" if item < 2 or computed["compute", 1].is_set() else "never"
-
-    assert [attempt.finish() for attempt in attempts(range(4), work, 2)] == ["in time"] * 4
+    assert Steps(thread, thread, thread)(7) == 7
+    assert Steps(skipping=lambda item: "there")(7) == "there"
+    with pytest.raises(ZeroDivisionError):
+        Steps(writing=lambda value: 1 / value)(0)
 
 
 INTERRUPTED = """
 import signal, sys, time
 from pathlib import Path
 from threading import main_thread
-from vqvae.cli.progress import attempt_ahead
+from vqvae.bulk.pipeline import BatchRequest, Task
+from vqvae.cli.progress import run
 from vqvae.media.atomic import atomic_path
 
-def write():
+def write(value):
     with atomic_path(Path(sys.argv[1])) as temporary:
         temporary.write_text("ha")
         time.sleep(0.3)  # until the main thread waits
@@ -171,12 +196,14 @@ def write():
         time.sleep(0.3)
         temporary.write_text("whole")
 
-def work(item):
-    yield lambda: time.sleep(1000 * item)
-    yield write
+class Work(Task):
+    def read(self, item):
+        time.sleep(1000 * item)
+    def request(self, item, loaded):
+        return BatchRequest(lambda values: values, loaded, None, 1, write)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-attempt_ahead(range(int(sys.argv[2])), work, 2)
+run(range(int(sys.argv[2])), Work(), 2, str)
 """
 
 

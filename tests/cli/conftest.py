@@ -1,19 +1,31 @@
 """What the tests of the command lines share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from vqvae.cli import compress
-from vqvae.errors import VqvaeError
+from vqvae.cli.main import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said, on standard output and standard error, and how it ended."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
 
 
 @pytest.fixture
-def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs a command with the tiny model as the only shipped one."""
+def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs a command with the tiny model as the only shipped one, and checks its exit code."""
     from vqvae.models import store
 
     monkeypatch.setattr(store, "FOLDER", tiny_model.parent)
@@ -21,11 +33,12 @@ def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(store, "PHOTOGRAPHS", "tiny")
 
     def run(*arguments: object, code: int = 0) -> Result:
-        result = CliRunner().invoke(compress.app, [str(argument) for argument in arguments])
-        if isinstance(result.exception, VqvaeError):
-            assert code == 1, result.exception
-        else:
-            assert result.exit_code == code, result.output
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        result = Result(*capsys.readouterr(), int(ended.value.code or 0))
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
         return result
 
     return run

@@ -1,7 +1,9 @@
 """The page of `compare`, in a browser as a person uses it."""
 
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from vqvae.cli.compare import WHITE, error_map
+from vqvae.cli import page as pages
+from vqvae.cli.page import WHITE, error_map
 from vqvae.media.images import read_image
 
 needs_a_browser = pytest.mark.skipif(
@@ -95,10 +98,10 @@ def test_the_page_needs_no_network_and_fits_a_phone(page, browser):
 def test_an_existing_page_is_kept_and_bad_images_are_named(vqvae, tree, tmp_path):
     (tree / "broken.png").write_bytes(b"nothing")
     said = vqvae("compare", tree, "-o", tmp_path / "page.html", code=1).output
-    assert "broken.png: not an image" in said and f"page: {tmp_path / 'page.html'}" in said
+    assert "broken.png: damaged, or not an image" in said and f"page: {tmp_path / 'page.html'}" in said
     assert (tmp_path / "page.html").read_text().count("<figure>") == 2
     before = (tmp_path / "page.html").read_bytes()
-    vqvae("compare", tree / "a.png", "-o", tmp_path / "page.html", code=1)
+    vqvae("compare", tree / "a.png", "-o", tmp_path / "page.html", code=2)
     assert (tmp_path / "page.html").read_bytes() == before
 
 
@@ -106,3 +109,13 @@ def test_the_map_goes_from_black_to_white():
     exact, off = np.zeros((1, 2, 3), np.uint8), np.zeros((1, 2, 3), np.uint8)
     off[0, 1] = WHITE
     assert np.asarray(error_map(exact, off)).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize(("width", "format"), [(16383, "webp"), (16384, "png")])
+def test_images_wider_than_webp_can_be_are_shown_as_png(width, format):
+    image = Image.linear_gradient("L").resize((width, 2))
+    shown = pages._embed(image)
+    head = f"data:image/{format};base64,"
+    assert shown.startswith(head)
+    with Image.open(BytesIO(b64decode(shown.removeprefix(head)))) as again:
+        assert np.array_equal(np.asarray(again.convert("L")), np.asarray(image))

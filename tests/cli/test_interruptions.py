@@ -15,14 +15,16 @@ from PIL import Image
 from tests.conftest import REPOSITORY
 from vqvae.models.file import load_codec
 
+SIDE = 1024  # pixels: an image that is computed by itself, without waiting for the next to be read
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
-    noise = np.random.default_rng(0).integers(256, size=(4, 64, 64, 3), dtype=np.uint8)
-    for number, pixels in enumerate(noise):
-        Image.fromarray(pixels).save(folder / f"{number}.png")
+    noise = np.random.default_rng(0).integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
+    for number in range(4):
+        Image.fromarray(np.roll(noise, number)).save(folder / f"{number}.png", compress_level=0)
     return folder
 
 
@@ -64,7 +66,7 @@ def test_an_interrupted_command_leaves_whole_files_alone_and_is_finished_by_runn
     files = sorted(out.iterdir())
     assert [path.name for path in files] == [f"{number}.vqz" for number in range(4)]
     for path in files:
-        assert codec.decompress(path.read_bytes()).shape == (64, 64, 3)
+        assert codec.decompress(path.read_bytes()).shape == (SIDE, SIDE, 3)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ BYTES_A_PIXEL = 14  # 3 are the pixels, 4 those of Pillow, up to 4 the indices
 
 GROWTH = """
 import resource, sys
-from vqvae.cli.compress import app
+from vqvae.cli.main import app
 
 def peak(command, *arguments):
     assert app([command, *arguments], standalone_mode=False) == 0

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, reconstruct
 from tests.contracts.configs import names
 from vqvae.data import Autoregressive
 from vqvae.media.images import read_image
@@ -62,7 +62,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder_data(photos: Path) -> list[str]:
+def folder_data(photos: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photos.parent / "cache"))
     return ["data=folder", f"data.root={photos}", "data.crop=16"]
 
 
@@ -86,7 +87,7 @@ def test_every_quantiser_trains_and_its_model_compresses_a_file(tmp_path, folder
     train(tmp_path, *folder_data, "hydra.run.dir=out", f"quantizer={quantizer}", "quantizer.codebook_bits=3")
     codec = load_codec(tmp_path / "out" / "model.safetensors")
     image = read_image(photos / "0.png")
-    assert np.array_equal(codec.decompress(codec.compress(image)), codec.reconstruct(image))
+    assert np.array_equal(codec.decompress(codec.compress(image)), reconstruct(codec, image))
 
 
 @pytest.mark.slow
@@ -145,6 +146,11 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
         (["data=sample", "data.crop=30"], "30×30 pixels cannot be cut into whole vectors of 4×4"),
         (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
         (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
+        (["data=sample", "data.crop=33"], "data.crop=33: 33×33 pixels cannot be cut into whole vectors of 4×4"),
+        (["data=folder", "data.root=nowhere", "seed=-1"], "seed=-1: must be a whole number from 0"),
+        (["data=folder", "data.root=nowhere", "showcase=[nothing]"], "nothing: neither a file nor a photograph"),
+        (["data=sample", "task=photos"], "ResidualVQ cannot choose by costs"),
+        (["data=sample", "task=photos", "quantizer=pvq", "callbacks=photos"], "no lapped transforms"),
     ],
 )
 def test_what_cannot_work_is_one_line_without_a_traceback(tmp_path, overrides, reason):
@@ -160,8 +166,8 @@ def test_a_training_begins_with_the_weights_and_tables_of_a_model_file(tmp_path,
     first = "weights=first/model.safetensors"
     done = train(tmp_path, *folder_data, "hydra.run.dir=tables", first, "trainer.max_steps=0")
     model, before = (read_model(tmp_path / folder / "model.safetensors") for folder in ("tables", "first"))
-    assert model.fingerprints.weights == before.fingerprints.weights  # so files of fixed width stay readable
-    assert model.fingerprints.whole != before.fingerprints.whole
+    assert model.model_id.weights == before.model_id.weights  # so files of fixed width stay readable
+    assert model.model_id.whole != before.model_id.whole
     assert model.about["weights"] == {"name": "model", "about": before.about} and "PSNR" in done.stdout
     done = train(tmp_path, *folder_data, "hydra.run.dir=wrong", first, "network.decoder.hidden=[8,4]", code=1)
     assert "error: weights=first/model.safetensors: these are not weights of the decoder" in done.stderr
@@ -174,7 +180,7 @@ def test_every_other_entropy_model_is_fitted_and_written_too(tmp_path, folder_da
     codec = load_codec(tmp_path / "out" / "model.safetensors")
     image = read_image(photos / "0.png")
     assert type(codec.entropy_model).__name__.lower() == entropy
-    assert np.array_equal(codec.decompress(codec.compress(image)), codec.reconstruct(image))
+    assert np.array_equal(codec.decompress(codec.compress(image)), reconstruct(codec, image))
 
 
 VECTORS = [
@@ -238,3 +244,31 @@ def test_a_training_begins_with_the_networks_of_a_model_of_another_quantiser(tmp
     first, second = (read_model(tmp_path / run / "model.safetensors").tensors for run in ("first", "second"))
     networks = [name for name in first if name.startswith(("autoencoder.encoder.", "autoencoder.decoder."))]
     assert networks and all(torch.equal(first[name], second[name]) for name in networks)
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_ends_in_one_line_and_leaves_no_result(tmp_path, folder_data):
+    diverging = ["optimizer.optimizer.lr=1e6", "trainer.max_steps=40", "entropy=uniform", "hydra.run.dir=out"]
+    for _ in range(2):  # it is not taken for done, either
+        done = train(tmp_path, *folder_data, *diverging, code=1)
+        assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
+        assert "learning rate" in done.stderr
+        assert not {"result.json", "model.safetensors"} & {path.name for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_cannot_be_resumed_from_says_why(tmp_path, folder_data):
+    train(tmp_path, *folder_data, "hydra.run.dir=first", "entropy=uniform")
+    (tmp_path / "bad.ckpt").write_text("nonsense")
+    for overrides, reason in {
+        ("resume=bad.ckpt",): "bad.ckpt: not a checkpoint, or damaged",
+        ("trainer.max_steps=16",): "its learning-rate schedule ends at step 8, but trainer.max_steps=16",
+        (
+            "quantizer=pvq",
+            "quantizer.codebook_bits=3",
+        ): "a checkpoint of another model: autoencoder.quantizer.codebooks",
+    }.items():
+        resume = "resume=first/checkpoints/last.ckpt"
+        done = train(tmp_path, *folder_data, "entropy=uniform", resume, *overrides, code=1)
+        (said,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+        assert reason in said and "Traceback" not in done.stderr

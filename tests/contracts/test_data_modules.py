@@ -16,7 +16,8 @@ ROOTS = {"cifar10": "data_root", "folder": "photo_folder"}  # what `root` stands
 
 
 @pytest.fixture
-def photo_folder(tmp_path: Path) -> Path:
+def photo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for number in range(25):
         pixels = np.random.default_rng(number).integers(256, size=(70 + number, 90, 3), dtype=np.uint8)
         path = tmp_path / "tree" / f"{number % 3}" / f"{number:02}.png"

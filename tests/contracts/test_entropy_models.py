@@ -148,39 +148,39 @@ def test_frequencies_are_at_least_one_and_sum_to_a_power_of_two(models):
     assert (tables >= 0).all() and ((tables + 1).sum(1) == 2**PRECISION).all()
 
 
-def first_of(parts: np.ndarray) -> np.ndarray:
+def first_of(subvectors: np.ndarray) -> np.ndarray:
     """Where nothing is above."""
-    return np.empty((len(parts), 0, *parts.shape[2:4]), np.int64)
+    return np.empty((len(subvectors), 0, *subvectors.shape[2:4]), np.int64)
 
 
-def least(model: EntropyModel, parts: np.ndarray, codebooks: np.ndarray, weight: float, indices: np.ndarray) -> int:
+def least(model: EntropyModel, subvectors: np.ndarray, codebooks: np.ndarray, lmbda: float, indices: np.ndarray) -> int:
     """What the last index that is coded must be, given all others, by trying each."""
     costs = []
     for index, codeword in enumerate(codebooks[-1]):
         indices[0, -1, -1, -1] = index
-        costs.append(((parts[0, -1, -1, -1] - codeword) ** 2).sum() + weight * model.bits(indices)[0])
+        costs.append(((subvectors[0, -1, -1, -1] - codeword) ** 2).sum() + lmbda * model.bits(indices)[0])
     return int(np.argmin(costs))
 
 
 @pytest.mark.parametrize("name", MODELS)
-@given(grid=grids, weight=st.floats(0, 0.3))
-def test_indices_are_chosen_by_distortion_and_by_the_bits_that_they_take(name, models, grid, weight):
+@given(grid=grids, lmbda=st.floats(0, 0.3))
+def test_indices_are_chosen_by_distortion_and_by_the_bits_that_they_take(name, models, grid, lmbda):
     _, height, width, seed = grid
     draws, model = np.random.default_rng(seed), models[name]
     codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
-    parts = draws.standard_normal((1, height, width, STAGES, 2), dtype=np.float32)
-    chosen = model.choose(parts, codebooks, weight, first_of(parts))
+    subvectors = draws.standard_normal((1, height, width, STAGES, 2), dtype=np.float32)
+    chosen = model.rdo_quantize(subvectors, codebooks, lmbda, first_of(subvectors))
     assert chosen.shape == (1, height, width, STAGES) and chosen.dtype == np.int64
-    assert chosen[0, -1, -1, -1] == least(model, parts, codebooks, weight, chosen.copy())
+    assert chosen[0, -1, -1, -1] == least(model, subvectors, codebooks, lmbda, chosen.copy())
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_bits_that_cost_nothing_change_no_choice_and_dear_ones_are_saved(name, models):
     draws, model = np.random.default_rng(0), models[name]
     codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
-    parts = draws.standard_normal((2, 7, 5, STAGES, 2), dtype=np.float32)
-    nearest = ((parts[..., None, :] - codebooks) ** 2).sum(-1).argmin(-1)
-    free, dear = (model.choose(parts, codebooks, weight, first_of(parts)) for weight in (0.0, 0.3))
+    subvectors = draws.standard_normal((2, 7, 5, STAGES, 2), dtype=np.float32)
+    nearest = ((subvectors[..., None, :] - codebooks) ** 2).sum(-1).argmin(-1)
+    free, dear = (model.rdo_quantize(subvectors, codebooks, lmbda, first_of(subvectors)) for lmbda in (0.0, 0.3))
     assert np.array_equal(free, nearest)
     assert model.bits(dear).sum() < model.bits(free).sum() or name == "uniform"
 
@@ -190,9 +190,9 @@ def test_bits_that_cost_nothing_change_no_choice_and_dear_ones_are_saved(name, m
 def test_indices_chosen_some_rows_at_a_time_are_those_chosen_at_once(name, rows, models):
     draws, model = np.random.default_rng(0), models[name]
     codebooks = draws.standard_normal((STAGES, 2**BITS, 2), dtype=np.float32)
-    parts = draws.standard_normal((2, 11, 5, STAGES, 2), dtype=np.float32)
-    chosen = first_of(parts)
+    subvectors = draws.standard_normal((2, 11, 5, STAGES, 2), dtype=np.float32)
+    chosen = first_of(subvectors)
     for top in range(0, 11, rows):
-        some = model.choose(parts[:, top : top + rows], codebooks, 0.2, chosen)
+        some = model.rdo_quantize(subvectors[:, top : top + rows], codebooks, 0.2, chosen)
         chosen = np.concatenate([chosen, some], 1)
-    assert np.array_equal(chosen, model.choose(parts, codebooks, 0.2, first_of(parts)))
+    assert np.array_equal(chosen, model.rdo_quantize(subvectors, codebooks, 0.2, first_of(subvectors)))

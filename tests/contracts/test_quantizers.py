@@ -161,7 +161,7 @@ def test_fitting_to_fewer_vectors_than_codewords_reproduces_them_nearly(quantize
 
 
 @pytest.mark.parametrize("search", ["compiled", "plain"])
-def test_a_search_in_pieces_finds_the_same_indices(quantizer, vectors, search, monkeypatch):
+def test_a_search_in_chunks_finds_the_same_indices(quantizer, vectors, search, monkeypatch):
     if search == "plain":
         monkeypatch.setattr(dispatch, "_load", lambda: None)
     whole = quantizer.encode(vectors)

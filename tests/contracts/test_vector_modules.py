@@ -8,7 +8,9 @@ import torch
 from hydra.utils import instantiate
 
 from tests.contracts.configs import data_modules, load
+from tests.speech.conftest import vowel
 from vqvae.data import VectorDataModule
+from vqvae.media.audio import write_audio
 
 SMALL = {"dim": 8, "rank": 3, "train": 500, "test": 100, "batch_size": 64}
 
@@ -23,6 +25,14 @@ def descriptors(tmp_path: Path) -> Path:
         (tmp_path / f"{name}.bvecs").write_bytes(np.concatenate([dims, components], 1).tobytes())
     neighbours = np.concatenate([np.full((10, 1), 2), draws.integers(200, size=(10, 2))], 1)
     (tmp_path / "groundtruth.ivecs").write_bytes(neighbours.astype("<i4").tobytes())
+    return tmp_path
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """A few recordings."""
+    for number in range(4):
+        write_audio(vowel(0.5, number), 16000, tmp_path / f"{number}.wav", ".wav")
     return tmp_path
 
 

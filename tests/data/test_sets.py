@@ -1,14 +1,22 @@
 """Which images are trained on, and which are not."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from vqvae.data import CIFAR10, ImageFolder
+from vqvae.data import CIFAR10, ImageFolder, SamplePhotos, inspection
 from vqvae.data.base import ImagesInMemory
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def test_cifar10_validation_images_are_held_out_of_training_or_not(data_root):
@@ -50,7 +58,7 @@ def test_a_folders_held_out_images_are_not_trained_on(tmp_path):
         for split, images in vars(data).items()
         if "_set" in split
     }
-    assert levels == {"train_set": {1, 2, 3, 4, 6, 7, 8, 9}, "val_set": {0, 5}, "test_set": {0, 5}}
+    assert levels == {"train_set": {1, 2, 3, 4, 6, 7, 8, 9}, "val_set": {0}, "test_set": {5}}
 
 
 def test_a_folder_without_a_cache_reads_the_same_images(tmp_path):
@@ -95,3 +103,101 @@ def test_about_half_of_the_images_are_mirrored():
     flipped = ImagesInMemory(image, flip=True).__getitems__(list(range(1000)))
     assert 400 < (flipped[:, 0, 0, 0] == 255).sum() < 600
     assert torch.equal(ImagesInMemory(image).__getitems__([3]), image[:1])
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Five images that can be trained on, and one of each kind that cannot."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for level in range(5):
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(folder / f"good{level}.png")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    for name in ("cut.jpg", "cut.png"):
+        noise.save(folder / name)
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1000])
+    transparent = noise.copy()
+    transparent.putalpha(100)
+    transparent.save(folder / "transparent.png")
+    Image.fromarray(np.full((8, 8), 300, np.uint16)).save(folder / "deep.png")
+    noise.save(folder / "moving.gif", save_all=True, append_images=[noise.rotate(90)])
+    (folder / "text.webp").write_text("not an image")
+    (folder / "huge.ppm").write_bytes(b"P6 100000 100000 255\n")
+    (folder / "long.pbm").write_bytes(b"P4 2000000 1\n" + bytes(250_000))
+    Image.new("RGB", (7, 20)).save(folder / "small.png")
+    (folder / "folder.png").mkdir()
+    return folder
+
+
+def test_images_that_cannot_be_used_are_named_before_training_and_left_out(mixed, caplog):
+    data = ImageFolder(str(mixed), batch_size=2, crop=8, hold_out_every=5)
+    with caplog.at_level("INFO"):
+        data.prepare_data()
+        data.setup()
+        data.prepare_data()
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == f"{mixed}: looking at all images"
+    assert lines[-1] == f"{mixed}: 5 images are used, 10 left out" and len(lines) == 12
+    reasons = {
+        "cut.jpg": "truncated",
+        "cut.png": "truncated",
+        "deep.png": "more than 8 bits",
+        "folder.png": "directory",
+        "huge.ppm": "exceeds limit",
+        "long.pbm": "2000000×1 pixels, more than",
+        "moving.gif": "2 frames",
+        "small.png": "7×20, smaller than the crops of 8",
+        "text.webp": "not an image",
+        "transparent.png": "transparency",
+    }
+    for line, (name, reason) in zip(lines[1:-1], reasons.items(), strict=True):
+        assert line.startswith(f"left out: {mixed / name} ") and reason in line and "\n" not in line
+    assert sorted(path.name for path in data.train_set.images.paths) == [f"good{level}.png" for level in range(1, 5)]
+
+
+def test_images_are_decoded_once_until_they_change(mixed, monkeypatch):
+    decoded = []
+    read = inspection.read_image
+    monkeypatch.setattr(inspection, "read_image", lambda path: decoded.append(path.name) or read(path))
+    paths = sorted(mixed.iterdir())
+    first = inspection.inspect_images(paths, mixed, 8)
+    assert sorted(decoded) == [path.name for path in paths]
+    decoded.clear()
+    assert inspection.inspect_images(paths, mixed, 8) == first and decoded == []
+    assert len(inspection.inspect_images(paths, mixed, 9).usable) == 0 and decoded == []
+    (mixed / "cut.png").write_bytes((mixed / "good0.png").read_bytes())
+    again = inspection.inspect_images(paths, mixed, 8)
+    assert decoded == ["cut.png"] and mixed / "cut.png" in again.usable
+
+
+@pytest.mark.parametrize("kept", ["", "[1]", '{"versions": 1}', "{"])
+def test_a_damaged_cache_is_made_anew(mixed, kept):
+    paths = sorted(mixed.iterdir())
+    first = inspection.inspect_images(paths, mixed, 8)
+    (store,) = (Path(os.environ["XDG_CACHE_HOME"]) / "vqvae" / "images").iterdir()
+    whole = store.read_text()
+    store.write_text(kept)
+    assert inspection.inspect_images(paths, mixed, 8) == first and store.read_text() == whole
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(mixed, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(inspection.inspect_images(sorted(mixed.iterdir()), mixed, 8).usable) == 5
+
+
+def test_validation_and_test_measure_on_different_images(mixed):
+    for data in (ImageFolder(str(mixed), batch_size=2, crop=8, hold_out_every=2), SamplePhotos(batch_size=2, crop=8)):
+        data.setup()
+        sets = [
+            {bytes(image.numpy()) for image in part.images} for part in (data.train_set, data.val_set, data.test_set)
+        ]
+        assert all(sets) and not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("crop", 0), ("crops_per_image", 0), ("hold_out_every", 1), ("hold_out_every", -1)]
+)
+def test_settings_that_leave_nothing_are_one_line(tmp_path, name, value):
+    with pytest.raises(DataError, match=f"data.{name} is {value}, but must be at least"):
+        ImageFolder(str(tmp_path), **{"batch_size": 2, "crop": 8, name: value})

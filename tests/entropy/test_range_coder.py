@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqvae.entropy.range_coder import LEAST_BITS, Decoder, Encoder, information, to_frequencies
-from vqvae.errors import BitstreamError
+from vqvae.entropy import range_coder
+from vqvae.entropy.range_coder import MIN_SYMBOL_BITS, Decoder, Encoder, symbol_bits, to_frequencies
+from vqvae.errors import BitstreamError, MissingPackageError
 
 
 def draw(seed: int, number: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,11 +85,11 @@ def test_symbols_come_back_in_pieces_too(drawn, first):
 
 
 @given(symbols_and_frequencies)
-def test_a_payload_takes_the_information_and_a_byte_at_most(drawn):
+def test_a_payload_takes_the_symbol_bits_and_a_byte_at_most(drawn):
     symbols, frequencies = drawn
     encoder = Encoder()
     encoder.encode(symbols, frequencies)
-    assert len(encoder.finish()) <= information(symbols, frequencies).sum() / 8 + 1.01
+    assert len(encoder.finish()) <= symbol_bits(symbols, frequencies).sum() / 8 + 1.01
 
 
 def test_a_carry_runs_through_all_words_before():
@@ -106,7 +107,7 @@ def test_a_carry_runs_through_all_words_before():
 def test_frequencies_sum_to_what_the_coder_needs_and_leave_nothing_certain(weights):
     frequencies = to_frequencies(np.array(weights, dtype=np.int64)).astype(np.int64)
     assert (frequencies >= 0).all() and (frequencies + 1).sum() == 2**24
-    assert information(np.array([frequencies.argmax()]), frequencies.astype(np.float32)) > LEAST_BITS
+    assert symbol_bits(np.array([frequencies.argmax()]), frequencies.astype(np.float32)) > MIN_SYMBOL_BITS
 
 
 def test_frequencies_follow_the_weights():
@@ -118,3 +119,12 @@ def test_what_no_symbols_lead_to_is_refused():
     frequencies = to_frequencies(np.ones((1, 3), np.int64))
     with pytest.raises(BitstreamError, match="damaged"):
         Decoder(b"\xff" * 20).decode(1, frequencies)
+
+
+def test_a_range_coder_that_makes_other_bytes_is_refused_before_anything_is_coded(monkeypatch):
+    range_coder.check_constriction()
+    monkeypatch.setattr(range_coder, "KNOWN_PAYLOAD", b"other bytes")
+    range_coder.check_constriction.cache_clear()
+    for begin in (Encoder, lambda: Decoder(b"payload")):
+        with pytest.raises(MissingPackageError, match=r"constriction 0\.5\.\d+ codes other bytes .*~=0\.5\.0"):
+            begin()

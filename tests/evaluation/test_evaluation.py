@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.image import StructuralSimilarityIndexMeasure
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.evaluation import ImageResult, evaluate_image, ms_ssim, psnr, ssim, summarize
 
 
@@ -86,7 +86,7 @@ def test_figures_that_do_not_exist_are_none_not_infinite():
     assert summary["psnr_mean"] is None and summary["psnr_dataset"] is None and summary["ssim"] is None
 
 
-def test_an_image_is_measured_on_its_real_file(tiny_codec: Codec, photo):
+def test_an_image_is_measured_on_its_real_file(tiny_codec: ImageCodec, photo):
     measured = evaluate_image(tiny_codec, "photo", photo)
     data = tiny_codec.compress(photo)
     assert (measured.width, measured.height) == (53, 37)

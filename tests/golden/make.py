@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import normalize, to_vectors
-from vqvae.formats import Chunks, unpack
+from vqvae.formats import Chunks
 from vqvae.formats.chunks import NOTHING
 from vqvae.formats.vqa.block import Entry
+from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.writer import append
-from vqvae.formats.vqz import VERSION, WITH_CHUNKS
+from vqvae.formats.vqz import VERSION, WITH_CHUNKS, split
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks
 from vqvae.models.build import build_autoencoder, build_entropy_model
@@ -35,6 +36,7 @@ CONTEXT = {
     "batch": 256,
     "learning_rate": 0.01,
 }
+ARCHIVE = f"v{ARCHIVE_VERSION}-archive-of-v{VERSION}"
 BESIDES = ("profile", "exif", "xmp")
 HISTOGRAM = {"_target_": "histogram"}
 RVQ = {"_target_": "residual_vq", "dim": 8, "stages": 3, "codebook_bits": 3, "beam": 4}
@@ -68,22 +70,22 @@ def main() -> None:
             write_with_chunks(codec, picture)
 
 
-def write_archive(codec: Codec, picture: np.ndarray) -> None:
+def write_archive(codec: ImageCodec, picture: np.ndarray) -> None:
     """An archive of three crops, in two appendings."""
-    path = FOLDER / "v1-archive.vqa"
+    path = FOLDER / f"{ARCHIVE}.vqa"
     path.unlink(missing_ok=True)
     crops = {"a.png": picture[:16, :16], "deep/b.png": picture[5:, 3:], "deep/c.png": picture[:16, 9:25]}
     for names in (["a.png", "deep/b.png"], ["deep/c.png"]):
-        with append(path, codec.fingerprints.whole) as appender:
+        with append(path, codec.model_id) as appender:
             for name in names:
                 height, width, _ = crops[name].shape
-                coded = codec.encode(crops[name][None])[0]
+                coded = codec.compress_batch(crops[name][None])[0]
                 appender.add(Entry(name, width, height, coded.entropy_code, coded.sections[0]))
     indices = {name: codec.indices(crop[None])[0] for name, crop in crops.items()}
-    np.savez_compressed(FOLDER / "v1-archive.npz", **indices)
+    np.savez_compressed(FOLDER / f"{ARCHIVE}.npz", **indices)
 
 
-def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
+def write_with_chunks(codec: ImageCodec, picture: np.ndarray) -> None:
     """Files with all kinds of chunks; profile and metadata are none, but nobody looks into them."""
     alpha = (picture[..., 0] // 2 + 100).astype(np.uint8)
     besides = Picture(picture, True, alpha, *(f"the {name} of the picture".encode() for name in BESIDES))
@@ -92,13 +94,13 @@ def write_with_chunks(codec: Codec, picture: np.ndarray) -> None:
     np.save(FOLDER / f"v{WITH_CHUNKS}-alpha.npy", alpha)
 
 
-def make_codec(config: dict[str, Any], path: Path) -> Codec:
+def make_codec(config: dict[str, Any], path: Path) -> ImageCodec:
     torch.manual_seed(0)
     autoencoder = build_autoencoder(config)
     if isinstance(autoencoder.encoder, LappedEncoder) and isinstance(autoencoder.decoder, LappedDecoder):
         basis = torch.linalg.qr(torch.randn(3 * 8 * 8, 12))[0].T.reshape(12, 3, 8, 8)
         for network in (autoencoder.encoder, autoencoder.decoder):
-            network.start(basis, torch.zeros(3, 8, 8))
+            network.initialize_from_basis(basis, torch.zeros(3, 8, 8))
     smooth = torch.nn.functional.interpolate(torch.rand(64, 3, 4, 4) * 255, scale_factor=8, mode="bicubic")
     images = (smooth + 20 * torch.randn_like(smooth)).clamp(0, 255).byte()
     with torch.no_grad():
@@ -112,9 +114,9 @@ def make_codec(config: dict[str, Any], path: Path) -> Codec:
     return load_codec(path)
 
 
-def write(codec: Codec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
-    data = codec.compress(picture, progressive, chunks)
-    coded = unpack(data).coded
+def write(codec: ImageCodec, picture: np.ndarray, stem: str, progressive: bool, chunks: Chunks = NOTHING) -> None:
+    data = codec.compress(picture, progressive=progressive, chunks=chunks)
+    coded = split(data).coded
     assert coded.entropy_code == codec.entropy_model.code, "the entropy model should be worth its while"
     (FOLDER / f"{stem}.vqz").write_bytes(data)
     np.save(FOLDER / f"{stem}.npy", codec.indices(picture[None])[0].astype(np.uint8))

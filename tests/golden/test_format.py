@@ -1,5 +1,6 @@
 """A reader written from docs/format.md alone, in Python's integers, finds what is in the golden files."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from safetensors import safe_open
 FOLDER = Path(__file__).parent
 FILES = sorted(path.stem for path in FOLDER.glob("*.vqz"))
 NEIGHBOURS = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, -1), (-2, 1), (-1, -2)]
+DTYPES = {"F16": "float16", "F32": "float32", "I8": "int8", "I16": "int16", "I32": "int32"}
 Indices = dict[tuple[int, int, int], int]  # by row, column and stage
 
 
@@ -26,13 +28,15 @@ def read_size(data: bytes, position: int) -> tuple[int, int]:
             return size, position
 
 
-def read_sections(data: bytes) -> tuple[int, int, int, list[bytes]]:
+def read_sections(data: bytes, model_ids: dict[int, bytes]) -> tuple[int, int, int, list[bytes]]:
     """Width, height, code and payloads."""
-    assert data[:2] == b"VQ" and data[2] >> 4 in (1, 2, 3)
+    model_id = model_ids[min(data[2] & 7, 1)] if data[2] >> 4 >= 5 else b""
+    assert data[:2] == b"VQ" and data[2] >> 4 in (1, 2, 3, 5, 6)
     width, position = read_size(data, 3)
     height, position = read_size(data, position)
+    assert data[position : position + 3].startswith(model_id[:3])
     position += 3
-    if data[2] >> 4 == 3:
+    if data[2] >> 4 in (3, 6):
         length, position = read_size(data, position)
         assert [kind for kind, _ in read_chunks(data[position : position + length])] == [1, 2, 3, 4, 5]
         position += length
@@ -42,10 +46,10 @@ def read_sections(data: bytes) -> tuple[int, int, int, list[bytes]]:
             length, start = read_size(data, position)
             position = start + length + 4
             sections.append(data[start : start + length])
-            assert int.from_bytes(data[position - 4 : position], "big") == zlib.crc32(data[: position - 4])
+            assert int.from_bytes(data[position - 4 : position], "big") == zlib.crc32(model_id + data[: position - 4])
     else:
         sections.append(data[position:-4])
-        assert int.from_bytes(data[-4:], "big") == zlib.crc32(data[:-4])
+        assert int.from_bytes(data[-4:], "big") == zlib.crc32(model_id + data[:-4])
     return width, height, data[2] & 7, sections
 
 
@@ -55,6 +59,36 @@ def read_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
         length, start = read_size(data, position + 1)
         yield data[position], data[start : start + length]
         position = start + length
+
+
+NOT_FOR_DECODING = {"beam", "refinements", "steps", "batch", "learning_rate"}
+DEFAULTS = {"patch": {"conv_decoder": 2, "lapped_decoder": 4}}
+
+
+def id_of(path: Path, code: int) -> bytes:
+    """The id of a model for files with this entropy model's code."""
+    parts = ["decoder", "quantizer", "entropy"] if code else ["decoder", "quantizer"]
+    prefixes = tuple("entropy." if part == "entropy" else f"autoencoder.{part}." for part in parts)
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    config = json.loads(header.pop("__metadata__")["vqvae"])["config"]
+    structure = {
+        part: {
+            name: value
+            for name, value in config[part].items()
+            if name not in NOT_FOR_DECODING and DEFAULTS.get(name, {}).get(config[part]["_target_"]) != value
+        }
+        for part in parts
+    }
+    text = json.dumps(structure, sort_keys=True, separators=(",", ":")).encode()
+    for name in sorted(header):
+        if name.startswith(prefixes):
+            begin, end = header[name]["data_offsets"]
+            kind = DTYPES[header[name]["dtype"]]
+            text += json.dumps([name, kind, header[name]["shape"]], separators=(",", ":")).encode()
+            text += data[start + begin : start + end]
+    return hashlib.sha256(text).digest()
 
 
 def range_decoder(payload: bytes) -> Callable[[list[int]], int]:
@@ -129,8 +163,9 @@ def places(shape: tuple[int, int]) -> Iterator[list[tuple[int, int]]]:
 
 
 def read_by_the_book(stem: str) -> np.ndarray:
-    width, height, code, sections = read_sections((FOLDER / f"{stem}.vqz").read_bytes())
-    model = stem.removesuffix("-progressive").replace("v3", "v2")
+    model = stem.removesuffix("-progressive").replace("v3", "v2").replace("v6", "v5")
+    model_ids = {code: id_of(FOLDER / f"{model}.safetensors", code) for code in (0, 1)}
+    width, height, code, sections = read_sections((FOLDER / f"{stem}.vqz").read_bytes(), model_ids)
     with safe_open(FOLDER / f"{model}.safetensors", "np") as file:
         config = json.loads(file.metadata()["vqvae"])["config"]
         tables = {key[8:]: file.get_tensor(key).tolist() for key in file.keys() if key.startswith("entropy.")}  # noqa: SIM118

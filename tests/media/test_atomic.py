@@ -44,3 +44,26 @@ def test_two_threads_that_write_one_file_leave_what_one_of_them_wrote(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, ["one", "another"]))
     assert (tmp_path / "file").read_text() in ("one", "another") and list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_any_name_that_the_file_system_takes_can_be_written(tmp_path):
+    for name in ("x" * 255, "像" * 85):
+        with atomic_path(tmp_path / name) as temporary:
+            temporary.write_text("whole")
+        assert (tmp_path / name).read_text() == "whole"
+
+
+def test_two_processes_of_the_same_number_have_temporary_files_of_their_own(tmp_path):
+    """On two machines that share a folder, process and thread numbers are the same by chance."""
+    with atomic_path(tmp_path / "file") as first, atomic_path(tmp_path / "file") as second:
+        assert first != second
+        first.write_text("one")
+        second.write_text("another")
+    assert (tmp_path / "file").read_text() == "one" and list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    (tmp_path / "plain").write_text("")
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode

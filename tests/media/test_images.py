@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vqvae.errors import ImageError
-from vqvae.media.images import read_image, write_image
+from vqvae.media.images import READABLE, read_image, write_image
 
 
 def saved(image: Image.Image, path, **options):
@@ -134,3 +134,40 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(photo, photo_file, 
     with pytest.raises(OSError, match="No space"):
         write_image(photo, photo_file)
     assert photo_file.read_bytes() == before and list(tmp_path.iterdir()) == [photo_file]
+
+
+@pytest.mark.parametrize("size", [(178_956_970, 1), (1, 10_000_000), (2**20 + 1, 1)])
+def test_images_of_too_many_pixels_in_a_row_are_refused_by_their_header(tmp_path, size):
+    """Padded to the stride of a network, a single row is many times as large."""
+    path = tmp_path / "image.pbm"
+    path.write_bytes(b"P4 %d %d\n" % size)
+    with pytest.raises(ImageError, match=r"image\.pbm: has \d+×\d+ pixels"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError, IndexError, TypeError, AttributeError, MemoryError, struct.error, OSError]
+)
+def test_whatever_a_library_raises_of_a_file_is_one_line(photo_file, monkeypatch, error):
+    def fail(self):
+        raise error("first line\nsecond line")
+
+    monkeypatch.setattr(Image.Image, "has_transparency_data", property(fail))
+    with pytest.raises(ImageError) as caught:
+        read_image(photo_file)
+    reason = "not enough memory" if error is MemoryError else "first line second line"
+    assert str(caught.value) == f"{photo_file}: cannot be read ({reason})"
+
+
+@pytest.mark.parametrize("name", ["a.jpe", "a.jfif", "a.JPG", "a.dib", "a.pnm", "a.j2k", "a.tga", "a.apng"])
+def test_less_usual_suffixes_count_as_images(photo, tmp_path, name):
+    assert (tmp_path / name).suffix.lower() in READABLE
+    write_image(photo, tmp_path / name)
+    assert read_image(tmp_path / name).shape == photo.shape
+
+
+def test_a_phones_heif_is_an_image_that_is_refused_by_name(tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+    assert ".heic" in READABLE and ".heif" in READABLE
+    with pytest.raises(ImageError, match=r"a\.heic: damaged, or not an image of a format that Pillow knows"):
+        read_image(tmp_path / "a.heic")

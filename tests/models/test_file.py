@@ -1,6 +1,7 @@
 """Model files: whole, plain, and the same again when read."""
 
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import TINY_MODEL
-from vqvae.codec import Codec
+from tests.conftest import TINY_MODEL, reconstruct
+from vqvae.codec import ImageCodec
 from vqvae.errors import ModelFileError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import (
@@ -21,6 +22,7 @@ from vqvae.models.file import (
     KEY,
     load_codec,
     load_quantizer,
+    read_id,
     read_model,
     save_model,
     save_quantizer,
@@ -49,19 +51,18 @@ def test_a_codec_loaded_twice_writes_the_same_bytes(tiny_model, photo):
     assert load_codec(tiny_model).compress(photo) == load_codec(tiny_model).compress(photo)
 
 
-def test_the_fingerprint_changes_with_a_weight_and_with_the_config_but_not_with_the_notes(tiny_model):
-    model = read_model(tiny_model)
-    name, tensor = next(iter(model.tensors.items()))
-    assert model._replace(about={"anything": 1}).fingerprints == model.fingerprints
-    assert model._replace(tensors={**model.tensors, name: tensor + 1}).fingerprints.whole != model.fingerprints.whole
-    assert model._replace(config={**model.config, "more": 1}).fingerprints.whole != model.fingerprints.whole
+def test_a_file_whose_stored_id_is_not_that_of_its_weights_is_refused(tiny_model, tmp_path):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", lambda header: header["id"].update(whole="00" * 32))
+    with pytest.raises(ModelFileError, match="its stored id is not that of its weights"):
+        load_codec(bad)
 
 
-def test_the_fingerprint_is_the_same_for_a_registered_name_and_its_alias(tiny_model):
-    model = read_model(tiny_model)
-    old = {**model.config["encoder"], "_target_": "vqvae.networks.encoder.ConvEncoder"}
-    assert model.config["encoder"]["_target_"] == "conv_encoder"
-    assert model._replace(config={**model.config, "encoder": old}).fingerprints == model.fingerprints
+@pytest.mark.parametrize("stored", [7, {}, {"whole": "zz", "weights": "", "aliases": []}, [], {"whole": "00"}])
+def test_a_stored_id_that_is_not_one_is_refused(tiny_model, tmp_path, stored):
+    bad = rewrite(tiny_model, tmp_path / "bad.safetensors", lambda header: header.update(id=stored))
+    for read in (load_codec, read_id):
+        with pytest.raises(ModelFileError, match=r"damaged: .*the model's id"):
+            read(bad)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +82,74 @@ def test_loading_builds_nothing_but_our_own_classes(tiny_model, tmp_path, target
         (lambda h: h.update(format=99), "format 99"),
         (lambda h: h.pop("config"), "not a model of this program"),
         (lambda h: h["config"].pop("encoder"), "no 'encoder'"),
-        (lambda h: h["config"].update(encoder=h["config"]["decoder"]), "ConvDecoder is no encoder"),
+        (lambda h: h["config"].update(encoder=h["config"]["decoder"]), "must name a subclass of Encoder"),
         (lambda h: h["config"]["encoder"].update(dim=10**30), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(unknown=1), "unknown"),
         (lambda h: h["config"]["encoder"].update(dim=10**12), "do not make a model"),
         (lambda h: h["config"]["quantizer"].update(dim=9), "do not make a model"),
         (lambda h: h["config"]["quantizer"].update(dim="many"), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(channels=7), "do not make a model"),
+        (lambda h: h["config"]["encoder"].update(blocks=[8000, 1]), r"blocks=\[8000, 1\] must be from 0 to 64"),
+        (lambda h: h["config"]["encoder"].update(channels=[1] * 300), "has 300 entries, but may have 256"),
+        (lambda h: h["config"]["encoder"].update(dim="x" * 10_000), "but must be an integer"),
+        (
+            lambda h: h["config"]["encoder"].update(channels=[8, 12, 12], hidden=[8] * 3, blocks=[1] * 3),
+            "encoder takes 8×8",
+        ),
+        (lambda h: h["config"]["encoder"].update(dim=4), "dim is 4 in the encoder, 8 in the quantiser and 8 in the"),
+        (lambda h: h["config"]["quantizer"].update(beam=float("nan")), "beam is nan, but must be an integer"),
+        (lambda h: h["config"]["quantizer"].update(beam=1.5), "beam is 1.5, but must be an integer"),
+        (lambda h: h["config"]["quantizer"].update(beam=True), "beam is True, but must be an integer"),
+        (lambda h: h["config"]["quantizer"].update(beam=2**63), "beam is 9223372036854775808, but must be from"),
+        (lambda h: h["config"]["quantizer"].update(beam=10**400), "beam is an integer of very many digits"),
+        (lambda h: h["config"]["quantizer"].update(beam=10**6), "beam is 1000000, but must be from 1 to 4096"),
+        (lambda h: h["config"]["quantizer"].update(stages=4), r"codebooks has shape \[3, 8, 8\], but its config says"),
+        (lambda h: h["config"].pop("entropy"), "no 'entropy'"),
+        (lambda h: h["config"].update(qualities=7), "invalid qualities"),
+        (lambda h: h["config"].update(qualities=[1, 2]), "invalid qualities"),
+        (lambda h: h["config"].update(qualities={"finest": 1}), "invalid qualities"),
+        (lambda h: h["config"].update(qualities={"finest": 1, "coarsest": 10**400}), "invalid qualities"),
+        (lambda h: h["config"].update(qualities={"finest": float("nan"), "coarsest": 1}), "finest is nan"),
+        (lambda h: h["config"].update(qualities={"finest": 1, "coarsest": 1e39}), r"finest < coarsest < 1e\+30"),
+        (lambda h: h["config"].update(qualities={"finest": 1, "coarsest": 2}), "ResidualVQ cannot weigh bits"),
     ],
 )
 def test_a_config_that_does_not_fit_is_one_line_that_names_the_file(tiny_model, tmp_path, change, reason):
     bad = rewrite(tiny_model, tmp_path / "bad.safetensors", change)
+    began = time.perf_counter()
+    with pytest.raises(ModelFileError, match=reason) as caught:
+        load_codec(bad)
+    assert time.perf_counter() - began < 1
+    assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
+
+
+def with_tensor(source: Path, target: Path, name: str, change) -> Path:
+    """Copies a model file with a tensor changed; None takes it away."""
+    with safe_open(source, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(source)
+    changed = change(tensors.pop(name, torch.zeros(1)))
+    save_file({**tensors, **({} if changed is None else {name: changed})}, target, metadata)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("autoencoder.decoder.layers.0.bias", lambda t: t.to(torch.complex64), "is of type complex64"),
+        ("autoencoder.decoder.layers.0.bias", lambda t: t * float("nan"), "not finite: the training has diverged"),
+        ("autoencoder.decoder.layers.0.bias", lambda t: t * float("inf"), "not finite"),
+        ("autoencoder.encoder.layers.1.bias", lambda t: t.double() + 1e300, "not finite"),
+        ("autoencoder.quantizer.codebooks", lambda t: t * float("nan"), "not finite"),
+        ("autoencoder.quantizer.codebooks", lambda t: t[1:], "codebooks has shape"),
+        ("autoencoder.quantizer.codebooks", lambda t: None, "codebooks is missing"),
+        ("autoencoder.encoder.layers.1.bias", lambda t: t[:, None], "bias has shape"),
+        ("autoencoder.encoder.more", lambda t: t, "more' belongs to no part of the model"),
+        ("autoencoder.decoder.layers.0.bias", lambda t: t + 1, "its stored id is not that of its weights"),
+    ],
+)
+def test_tensors_that_no_model_has_are_one_line_that_names_them(tiny_model, tmp_path, name, change, reason):
+    bad = with_tensor(tiny_model, tmp_path / "bad.safetensors", name, change)
     with pytest.raises(ModelFileError, match=reason) as caught:
         load_codec(bad)
     assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
@@ -121,8 +179,8 @@ def test_rounding_the_weights_loses_nothing_more_in_the_file(tiny_model, photo):
 
     trained = build_autoencoder(TINY_MODEL)
     round_to_half(trained)
-    same = Codec(trained, codec.entropy_model, codec.fingerprints)
-    assert np.array_equal(same.reconstruct(photo), codec.reconstruct(photo))
+    same = ImageCodec(trained, codec.entropy_model, codec.model_id)
+    assert np.array_equal(reconstruct(same, photo), reconstruct(codec, photo))
 
 
 def test_what_an_estimator_remembers_is_left_out_of_the_file(tiny_model, tmp_path):
@@ -158,16 +216,6 @@ def test_an_entropy_models_tables_that_none_can_have_are_refused(tiny_model, tmp
     save_model(tmp_path / "bad", {**TINY_MODEL, "entropy": entropy}, autoencoder, histogram, {})
     with pytest.raises(ModelFileError, match="the histogram's frequencies"):
         load_codec(tmp_path / "bad")
-
-
-def test_the_fingerprint_of_the_weights_does_not_change_with_the_entropy_model(tiny_model, tmp_path):
-    entropy = {"_target_": "histogram"}
-    plain = read_model(tiny_model)
-    histogram = build_entropy_model(entropy, build_autoencoder(TINY_MODEL))
-    tables = {"entropy.frequencies": histogram.frequencies}
-    fitted = plain._replace(config={**plain.config, "entropy": entropy}, tensors={**plain.tensors, **tables})
-    assert plain.fingerprints.whole == plain.fingerprints.weights == fitted.fingerprints.weights
-    assert fitted.fingerprints.whole != plain.fingerprints.whole
 
 
 def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):

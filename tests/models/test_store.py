@@ -1,5 +1,7 @@
 """The shipped models, on real images."""
 
+import pickle
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vqvae.codec import Codec, tiling
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import normalize, to_pixels
 from vqvae.evaluation import evaluate_image, psnr
+from vqvae.formats.vqa.reader import Archive, Header
 from vqvae.media.images import read_image
-from vqvae.models.file import load_codec, read_model
-from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, find_model, find_model_of, shipped_models
+from vqvae.models.file import load_codec, read_id, read_model
+from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, ModelStore, find_model, shipped_models
 
 LEAST_PSNR = {
     "cifar10-avq-16": 27.9,
@@ -21,6 +24,12 @@ LEAST_PSNR = {
     "cifar10-rvq-16": 28.0,
 }  # dB, first images of the test set
 IMAGES = 1000
+EARLIER_IDS = {
+    "cifar10-avq-16": ["f9f69b1dd710d509"],
+    "cifar10-pvq-16": ["440e42543b4830e5"],
+    "cifar10-rvq-16": ["47ab9dd38b69e0c0"],
+    "photo": ["10e50546ef0e763b"],
+}
 
 
 @pytest.fixture(params=sorted(shipped_models()))
@@ -39,11 +48,11 @@ def photograph(request: pytest.FixtureRequest, data_root: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def photo_codec() -> Codec:
+def photo_codec() -> ImageCodec:
     return load_codec(find_model(PHOTOGRAPHS))
 
 
-def psnr_dataset(codec: Codec, images: torch.Tensor) -> float:
+def psnr_dataset(codec: ImageCodec, images: torch.Tensor) -> float:
     error = 0.0
     with torch.inference_mode():
         for batch in images.split(100):
@@ -92,10 +101,10 @@ def test_the_photo_model_serves_low_rates_and_high_ones(photo_codec, photograph)
 def test_no_seam_shows_where_a_photograph_was_cut_into_tiles(photo_codec, photograph, monkeypatch):
     height, width, _ = photograph.shape
     indices = photo_codec.indices(photograph[None])
-    whole = photo_codec.images(indices, height, width).astype(int)
-    monkeypatch.setattr(tiling, "TILE", 200)
+    whole = photo_codec.transform.synthesis(indices, height, width).astype(int)
+    monkeypatch.setattr(photo_codec.transform, "tile", 200)
     assert np.mean(photo_codec.indices(photograph[None]) != indices) < 1e-3  # a tie may be rounded the other way
-    assert np.abs(photo_codec.images(indices, height, width) - whole).max() <= 1
+    assert np.abs(photo_codec.transform.synthesis(indices, height, width) - whole).max() <= 1
 
 
 def test_a_photograph_it_never_saw_comes_back_recognisably(name, data_root):
@@ -104,10 +113,32 @@ def test_a_photograph_it_never_saw_comes_back_recognisably(name, data_root):
     assert measured.figures()["psnr"] > 26
 
 
-def test_a_shipped_model_is_small_and_found_by_its_fingerprint(name):
+def test_a_shipped_model_is_small_and_found_by_its_id(name):
     path = find_model(name)
     assert path.stat().st_size < (8e6 if name == PHOTOGRAPHS else 4e6)
-    assert find_model_of(read_model(path).fingerprints.whole[:3]) == path
+    assert ModelStore().paths[load_codec(path).model_id] == path
+
+
+def test_a_shipped_model_keeps_the_id_that_files_of_earlier_versions_name_it_by(name):
+    assert [whole.hex()[:16] for whole, _ in read_id(find_model(name)).aliases] == EARLIER_IDS[name]
+
+
+def test_files_and_archives_of_earlier_versions_find_the_shipped_model(name, tmp_path):
+    store, (whole, weights) = ModelStore(), read_id(find_model(name)).aliases[0]
+    for code, model_id in ((0, weights), (2, whole)):
+        body = b"VQ" + bytes([0x20 | code, 32, 32]) + model_id[:3] + b"payload"
+        codec, _ = store.unpack(body + zlib.crc32(body).to_bytes(4, "big"))
+        assert store.paths[codec.model_id] == find_model(name)
+    (tmp_path / "old.vqa").write_bytes(Header(whole[:8], named=True).pack())
+    assert store.for_archive(Archive(tmp_path / "old.vqa")).model_id == codec.model_id
+
+
+def test_a_store_can_be_pickled_and_loads_its_models_again(name):
+    store, path = ModelStore(), find_model(name)
+    codec = store.codec(path)
+    assert store.codec(path) is codec
+    assert len(pickle.dumps(store)) < 10_000
+    assert pickle.loads(pickle.dumps(store)).codec(path).model_id == codec.model_id
 
 
 def test_what_a_shipped_model_tells_of_its_training_names_no_folder(name):

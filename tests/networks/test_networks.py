@@ -60,7 +60,7 @@ def test_lapped_transforms_begin_as_a_projection_onto_the_basis_of_each_block():
     basis = torch.linalg.qr(torch.randn(192, 6))[0].T
     mean = torch.randn(3, 1, 1).expand(3, 8, 8)
     for network in (encoder, decoder):
-        network.start(basis.unflatten(1, (3, 8, 8)), mean)
+        network.initialize_from_basis(basis.unflatten(1, (3, 8, 8)), mean)
     image = torch.randn(1, 3, 16, 24)
     blocks = image.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).flatten(3)  # 1, 2, 3, 192
     projected = (blocks - mean.flatten()) @ basis.T @ basis + mean.flatten()

@@ -112,7 +112,7 @@ def _set_error(quantizer: AdditiveVQ, vector: torch.Tensor, chosen: frozenset[tu
     return float((vector - total).square().sum())
 
 
-def test_additive_vq_is_never_further_off_than_residual_vq_with_the_same_codebooks(vectors):
+def test_additive_vq_never_has_a_larger_error_than_residual_vq_with_the_same_codebooks(vectors):
     residual = ResidualVQ(8, stages=4, codebook_bits=4, beam=4)
     with torch.no_grad():
         residual.codebooks *= torch.tensor([3.0, 1.5, 0.7, 0.4]).view(4, 1, 1)

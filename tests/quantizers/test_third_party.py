@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.image import Fingerprints
 from vqvae.entropy import Uniform
+from vqvae.formats import ModelId
 from vqvae.networks.decoder import ConvDecoder
 from vqvae.networks.encoder import ConvEncoder
 from vqvae.quantizers import (
@@ -108,8 +108,8 @@ def test_what_it_cannot_do_is_said_in_one_line(rounding):
 def test_it_compresses_images():
     sizes = {"dim": 4, "channels": [8, 12], "hidden": [8, 8], "blocks": [0, 0]}
     quantizer = Rounding(4, (8,) * 4)
-    codec = Codec(
-        AutoEncoder(ConvEncoder(**sizes), quantizer, ConvDecoder(**sizes)), Uniform(4, 3), Fingerprints(b"abc", b"abc")
+    codec = ImageCodec(
+        AutoEncoder(ConvEncoder(**sizes), quantizer, ConvDecoder(**sizes)), Uniform(4, 3), ModelId(b"a" * 32, b"b" * 32)
     )
     image = np.random.default_rng(0).integers(256, size=(20, 30, 3), dtype=np.uint8)
     assert codec.decompress(codec.compress(image)).shape == image.shape

@@ -94,4 +94,4 @@ except VqvaeError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "faiss is not installed: pip install 'vqvae[faiss]'\n"
+    assert done.stdout == "faiss is not installed: pip install 'vqkit[faiss]'\n"

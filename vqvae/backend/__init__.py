@@ -1,1 +1,1 @@
-"""Compiled kernels: how they are made, run in threads, and when they are worth loading."""
+"""Compiled kernels: how they are made, run in threads, and chosen."""

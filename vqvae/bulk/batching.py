@@ -1,37 +1,51 @@
-"""Images of one size through a codec at once: on a GPU, and where images are small, that is several times as fast."""
+"""Images of one size through a codec at once: several times as fast on a GPU, and where images are small."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.bulk.pipeline import Together
-from vqvae.codec import Codec
+from vqvae.bulk.pipeline import BatchRequest
+from vqvae.codec import ImageCodec
 from vqvae.formats import Coded
 
-MOST_IMAGES = 64
-MOST_PIXELS = 2**20  # of all images, unless it is a single one
+MAX_IMAGES = 64
+MAX_PIXELS = 2**20  # of all images in a batch, unless it is a single one
 
 
-def encoding(
-    codec: Codec, image: UInt8[np.ndarray, "H W 3"], progressive: bool = False, quality: float | None = None
-) -> Together:
-    """Asks for the `Coded` indices of an image; the arguments are those of `Codec.encode`."""
+def compression(
+    codec: ImageCodec,
+    image: UInt8[np.ndarray, "H W 3"],
+    write: Callable[[Coded], Any],
+    progressive: bool = False,
+    quality: float | None = None,
+) -> BatchRequest:
+    """Asks for the `Coded` indices of an image, for `write`; other arguments as in `ImageCodec.compress_batch`."""
 
     def compute(images: list[np.ndarray]) -> list[Coded]:
-        together = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
-        return codec.encode(together, progressive, quality)
+        batch = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
+        return codec.compress_batch(batch, progressive, quality)
 
     height, width, _ = image.shape
-    return Together(compute, image, (codec, height, width, quality), _most(height, width))
+    return BatchRequest(compute, image, (codec, height, width, progressive, quality), _limit(height, width), write)
 
 
-def decoding(codec: Codec, coded: Coded, height: int, width: int, stages: int | None = None) -> Together:
-    """Asks for the image of coded indices; the arguments are those of `Codec.decode`."""
+def decompression(
+    codec: ImageCodec,
+    coded: Coded,
+    height: int,
+    width: int,
+    write: Callable[[UInt8[np.ndarray, "H W 3"]], Any],
+    stages: int | None = None,
+) -> BatchRequest:
+    """Asks for the image of coded indices, for `write`; other arguments as in `ImageCodec.decompress_batch`."""
 
-    def compute(many: list[Coded]) -> UInt8[np.ndarray, "n H W 3"]:
-        return codec.decode(many, height, width, stages)
+    def compute(batch: list[Coded]) -> UInt8[np.ndarray, "n H W 3"]:
+        return codec.decompress_batch(batch, height, width, stages)
 
-    return Together(compute, coded, (codec, height, width), _most(height, width))
+    return BatchRequest(compute, coded, (codec, height, width, stages), _limit(height, width), write)
 
 
-def _most(height: int, width: int) -> int:
-    return min(MOST_IMAGES, max(1, MOST_PIXELS // (height * width)))
+def _limit(height: int, width: int) -> int:
+    return min(MAX_IMAGES, max(1, MAX_PIXELS // (height * width)))

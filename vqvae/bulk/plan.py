@@ -1,69 +1,167 @@
 """Which files are read, and where each result is written."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vqvae.bulk.names import target_names
+from vqvae.bulk.outputs import check_local
 from vqvae.errors import UsageError, VqvaeError
 from vqvae.media.images import READABLE
 
+COMPRESSED = {".vqz"}
+OURS = {".vqz", ".vqa"}
+
 
 class Job(NamedTuple):
-    """One file to read and the one to write."""
+    """One file to read and the one to write.
+
+    Attributes:
+        source: the input.
+        target: the output.
+        folder: what the output must lie in, links followed; None for no limit.
+    """
 
     source: Path
     target: Path
+    folder: Path | None = None
 
     def __str__(self) -> str:
         return str(self.source)
 
 
-def find_files(path: Path, suffixes: Iterable[str]) -> list[Path]:
+class Found(NamedTuple):
+    """The files of a folder, or one that was named.
+
+    Attributes:
+        root: the folder.
+        files: the files to process, sorted.
+        skipped: number of other files in the folder, by suffix.
+    """
+
+    root: Path
+    files: list[Path]
+    skipped: Counter[str]
+
+
+class Plan(NamedTuple):
+    """What a command does.
+
+    Attributes:
+        jobs: in order, each once.
+        skipped: for each folder given, its files of other types: their number by suffix.
+    """
+
+    jobs: list[Job]
+    skipped: dict[Path, Counter[str]]
+
+
+def find_files(path: Path, suffixes: Collection[str]) -> Found:
     """The file itself, whatever its suffix, or a folder's files with one of these suffixes, at any depth.
+
+    Images are no surprise beside compressed files, nor these beside images, so they are not counted as skipped.
 
     Raises:
         VqvaeError: a folder without such files.
     """
     if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+        return Found(path.parent, [path], Counter())
+    found, skipped = [], Counter[str]()
+    for file in _walk(path):
+        suffix = file.suffix.lower()
+        if suffix in suffixes:
+            found.append(file)
+        elif suffix not in OURS | READABLE and not file.name.startswith("."):
+            skipped[suffix or "(none)"] += 1
     if not found:
-        raise VqvaeError(f"{path}: no files of type {', '.join(sorted(suffixes))} in this folder")
-    return found
+        others = f", but {describe_skipped(skipped)}" if skipped else ""
+        raise VqvaeError(f"{path}: no files of type {', '.join(sorted(suffixes))} in this folder{others}")
+    return Found(path, sorted(found), skipped)
 
 
-def locate(inputs: Sequence[Path], suffixes: Iterable[str]) -> Iterator[tuple[Path, Path]]:
-    """Each file that the inputs stand for, and its path inside the folder given.
+def find_all(inputs: Sequence[Path], suffixes: Collection[str]) -> list[Found]:
+    """The files that inputs stand for, input by input.
 
     Raises:
         VqvaeError: a folder without files that have one of these suffixes.
     """
-    for given in inputs:
-        root = given if given.is_dir() else given.parent
-        for source in find_files(given, suffixes):
-            yield source, source.relative_to(root)
+    return [find_files(given, suffixes) for given in inputs]
 
 
-def plan(inputs: Sequence[Path], output: Path | None, suffixes: Iterable[str], target_suffix: str) -> list[Job]:
+def describe_skipped(skipped: Counter[str]) -> str:
+    """How many files there are of which types: `3 of type .txt, 1 of type .psd`."""
+    return ", ".join(f"{number} of type {suffix}" for suffix, number in skipped.most_common())
+
+
+def plan(
+    inputs: Sequence[Path],
+    output: Path | None,
+    suffixes: Collection[str],
+    target_suffix: str,
+    without_suffix: bool = False,
+) -> Plan:
     """Where each input goes, once: beside itself, or into `output`, where folders keep their inner tree.
 
     Args:
         inputs: files and folders.
         output: a file name for a single input file, otherwise a folder.
-        suffixes: what to look for in folders.
+        suffixes: what to look for in folders, and what an output's suffix replaces, as `target_names` has it.
         target_suffix: of the files to write, unless `output` names the file.
+        without_suffix: whether files without a suffix may be inputs, too, so that outputs must differ from theirs.
 
     Raises:
-        UsageError: `output` names a file, but the inputs are several.
+        UsageError: `output` names a file, but the inputs are several, or it is a URL.
         VqvaeError: a folder holds nothing to do.
     """
+    check_local(output)
     if output is not None and output.suffix and not output.is_dir():
         if len(inputs) == 1 and not inputs[0].is_dir():
-            return [Job(inputs[0], output)]
-        if output.suffix.lower() in {*READABLE, ".vqz"}:
+            return Plan([Job(inputs[0], output)], {})
+        if output.suffix.lower() in READABLE | COMPRESSED:
             raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
-    jobs = (
-        Job(source, (output / inner if output else source).with_suffix(target_suffix))
-        for source, inner in locate(inputs, suffixes)
-    )
-    return list(dict.fromkeys(jobs))
+    found = find_all(inputs, suffixes)
+    replaced = {*suffixes, ""} if without_suffix else suffixes
+    targets = _name_targets((file for one in found for file in one.files), replaced, target_suffix)
+    jobs = [
+        Job(
+            file, (output / file.relative_to(one.root) if output else file).with_name(targets[file]), output or one.root
+        )
+        for one in found
+        for file in one.files
+    ]
+    return Plan(list(dict.fromkeys(jobs)), {one.root: one.skipped for one in found if one.skipped})
+
+
+def _name_targets(files: Iterable[Path], suffixes: Collection[str], target_suffix: str) -> dict[Path, str]:
+    """The name of each file's output, which depends on the files beside it, even those that are not asked for."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for file in files:
+        folders[file.parent].append(file)
+    targets: dict[Path, str] = {}
+    for folder, here in folders.items():
+        names = [*_names_beside(folder, suffixes), *(file.name for file in here)]
+        named = target_names(sorted(set(names)), suffixes, target_suffix)
+        targets |= {file: named[file.name] for file in here}
+    return targets
+
+
+def _names_beside(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (e.name for e in entries if Path(e.name).suffix.lower() in suffixes and e.is_file())
+    except OSError:  # there is no such folder, which is told when its file is read
+        return
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files of a folder at any depth; links to folders are not followed. Not recursive, as folders may be deep."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif entry.is_file():
+                    yield Path(entry.path)

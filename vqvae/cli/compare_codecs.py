@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vqvae.cli.evaluate import Source, find_images, write_report
-from vqvae.cli.models import Models
-from vqvae.cli.progress import attempt_each
+from vqvae.cli.evaluate import Source, find_images, publish
+from vqvae.cli.progress import run_each
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import UsageError, errors_of
 from vqvae.evaluation.bd_rate import RATES, bd_rate
@@ -16,28 +15,29 @@ from vqvae.evaluation.rd_curves import CoderResult, Curve, curves_of, measure
 from vqvae.evaluation.reference_codecs import ModelCoder, pillow_coders
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import check_writable_format, write_image
+from vqvae.models.store import ModelStore
 
 PLOTS = (".png", ".svg")
 MOST_CROPS = 4  # images in the picture of crops
 
 
 def compare_path(
-    models: Models,
+    store: ModelStore,
     path: str,
     data_root: Path,
     against: str,
-    json_file: Path | None,
+    json_file: str | None,
     plot_file: Path | None,
     crops_file: Path | None,
 ) -> bool:
     """Measures a model and other codecs on the images of a path, prints the figures and writes what is asked for.
 
     Args:
-        models: of which one is measured.
+        store: the models, of which one is measured.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
         against: the other codecs, with commas between.
-        json_file: where to write all figures, if anywhere.
+        json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
         plot_file: where to draw the curves, if anywhere.
         crops_file: where to put crops of some images side by side, if anywhere.
 
@@ -53,8 +53,8 @@ def compare_path(
     if crops_file:
         check_writable_format(crops_file)
     sources = find_images(path, data_root)
-    model = models.for_all(source.load for source in sources)
-    ours = ModelCoder(model.stem, models.codec(model))
+    model = store.path_for_all(source.load for source in sources)
+    ours = ModelCoder(model.stem, store.codec(model))
     coders = [ours, *others]
     measured: dict[Source, list[CoderResult]] = {}
 
@@ -66,13 +66,11 @@ def compare_path(
                     coder.decode(coder.encode(image, coder.qualities[0]))
             measured[source] = measure(coders, image)
 
-    failed = attempt_each(sources, work)
+    failed = run_each(sources, work)
     if not measured:
         return False
     report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())))
-    print_report(report)
-    if json_file:
-        write_report(report, json_file)
+    publish(report, json_file, print_report)
     if plot_file:
         with atomic_path(plot_file) as temporary:
             draw_curves(report["codecs"]).savefig(temporary, format=plot_file.suffix[1:].lower(), dpi=150)

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vqvae.bulk.plan import find_files
-from vqvae.cli.models import Models
-from vqvae.cli.progress import attempt_each
+from vqvae.cli.progress import run_each, say_skipped
 from vqvae.cli.tables import number, print_table
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import READABLE, read_image
+from vqvae.models.store import ModelStore
 
 MOST_ROWS = 50  # images listed one by one on the screen; the JSON file has all of them
 
@@ -30,32 +30,31 @@ class Source(NamedTuple):
         return self.name
 
 
-def evaluate_path(models: Models, path: str, data_root: Path, json_file: Path | None) -> bool:
+def evaluate_path(store: ModelStore, path: str, data_root: Path, json_file: str | None, quality: float | None) -> bool:
     """Evaluates the images of a path, prints the figures and writes them as JSON.
 
     Args:
-        models: of which one is evaluated.
+        store: the models, of which one is evaluated.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
-        json_file: where to write all figures, if anywhere.
+        json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
 
     Returns:
         whether every image could be evaluated.
     """
     sources = find_images(path, data_root)
-    model = models.for_all(source.load for source in sources)
-    codec = models.codec(model)
+    model = store.path_for_all(source.load for source in sources)
+    codec = store.codec(model)
     results: list[ImageResult] = []
 
     def work(source: Source) -> None:
-        results.append(evaluate_image(codec, source.name, source.load()))
+        results.append(evaluate_image(codec, source.name, source.load(), quality))
 
-    failed = attempt_each(sources, work)
+    failed = run_each(sources, work)
     if results:
         report = {"model": model.stem, **summarize(results), "per_image": [result.figures() for result in results]}
-        if json_file:
-            write_report(report, json_file)
-        print_report(report)
+        publish(report, json_file, print_report)
     return not failed
 
 
@@ -66,7 +65,9 @@ def find_images(path: str, data_root: Path) -> list[Source]:
 
         images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
         return [Source(f"cifar10:test/{number:05}", image.copy) for number, image in enumerate(images)]
-    return [Source(str(file), partial(read_image, file)) for file in find_files(Path(path), READABLE)]
+    found = find_files(Path(path), READABLE)
+    say_skipped({found.root: found.skipped} if found.skipped else {})
+    return [Source(str(file), partial(read_image, file)) for file in found.files]
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -83,7 +84,13 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"{key:13}{number(report[key])}")
 
 
-def write_report(report: dict[str, Any], path: Path) -> None:
-    """Writes figures as JSON."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(report, indent=1, allow_nan=False))
+def publish(report: dict[str, Any], json_file: str | None, show: Callable[[dict[str, Any]], None]) -> None:
+    """Shows figures, and writes them as JSON; to standard output instead, where the file is `-`."""
+    text = json.dumps(report, indent=1, allow_nan=False)
+    if json_file == "-":
+        print(text)
+        return
+    show(report)
+    if json_file:
+        with atomic_path(Path(json_file)) as temporary:
+            temporary.write_text(text)

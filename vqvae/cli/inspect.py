@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from vqvae.cli.tables import print_table
 from vqvae.entropy import Context, Histogram, Uniform
-from vqvae.errors import ModelFileError, errors_of
-from vqvae.formats import unpack
+from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.reader import Archive
-from vqvae.formats.vqz import FINGERPRINT_BYTES
+from vqvae.formats.vqz import HINT_BYTES, UnverifiedFile, split
 from vqvae.models.file import load_codec, read_model
-from vqvae.models.store import find_model_of, shipped_models
+from vqvae.models.store import ModelStore, shipped_models
 
 ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 
@@ -24,20 +22,22 @@ def describe_file(path: Path) -> dict[str, Any]:
     """
     data = path.read_bytes()
     with errors_of(path):
-        container = unpack(data)
-    coded, pixels = container.coded, container.width * container.height
+        file = split(data)
+        model = _find_model(file)
+        coded, chunks = file.coded, file.chunks
+    pixels = file.width * file.height
     return {
         "file": str(path),
-        "version": data[2] >> 4,
-        "width": container.width,
-        "height": container.height,
-        "model": _model_name(container.fingerprint),
-        "model_fingerprint": container.fingerprint.hex(),
+        "version": file.version,
+        "width": file.width,
+        "height": file.height,
+        "model": model,
+        "model_id": file.hint.hex(),
         "entropy_model": ENTROPY_MODELS.get(coded.entropy_code, str(coded.entropy_code)),
         "bytes": len(data),
         "stages": len(coded.sections) if coded.progressive else "all",
         "payload_bytes": coded.payload_bytes,
-        **{f"{kind.name.lower()}_bytes": len(chunk) for kind, chunk in container.chunks.items()},
+        **{f"{kind.name.lower()}_bytes": len(chunk) for kind, chunk in chunks.items()},
         "bpp": 8 * len(data) / pixels,
         "payload_bpp": 8 * coded.payload_bytes / pixels,
     }
@@ -54,8 +54,8 @@ def describe_archive(archive: Archive) -> dict[str, Any]:
         "version": ARCHIVE_VERSION,
         "images": len(archive),
         "named": archive.named,
-        "model": _model_name(archive.fingerprint),
-        "model_fingerprint": archive.fingerprint.hex(),
+        "model": _find_model_of_archive(archive),
+        "model_id": archive.header.model_hint.hex(),
         "bytes": archive.end,
         "payload_bytes": payload_bytes,
         "names_bytes": archive.names_bytes,
@@ -80,15 +80,24 @@ def print_facts(facts: dict[str, Any]) -> None:
         print(f"{size:>13} {image['payload_bytes']:>10} bytes  {image['name']}")
 
 
-def _model_name(fingerprint: bytes) -> str | None:
+def _find_model(file: UnverifiedFile) -> str | None:
+    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    store = ModelStore()
     try:
-        return find_model_of(fingerprint).stem
-    except ModelFileError:
+        return store.paths[file.verify(store.paths)].stem
+    except UnknownModelError:
         return None
 
 
-def print_models() -> None:
-    """Prints a table of the shipped models."""
+def _find_model_of_archive(archive: Archive) -> str | None:
+    try:
+        return ModelStore().path_for_archive(archive).stem
+    except UnknownModelError:
+        return None
+
+
+def describe_models() -> list[dict[str, str]]:
+    """What is worth knowing of each bundled model, by the headings of a table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -107,7 +116,7 @@ def print_models() -> None:
                 "parameters": f"{sum(p.numel() for p in autoencoder.parameters()):,}",
                 "kMAC/pixel": f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
                 "size": f"{path.stat().st_size / 1e6:.2f} MB",
-                "fingerprint": model.fingerprints.whole.hex()[: 2 * FINGERPRINT_BYTES],
+                "id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
             }
         )
-    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    return rows

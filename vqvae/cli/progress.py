@@ -1,73 +1,89 @@
-"""One file after another, with a progress bar: what is kept, and what failed."""
+"""One item after another, with a progress bar: what is said of each, and what failed."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
-from vqvae.bulk.pipeline import Steps, attempts
-from vqvae.bulk.plan import Job
-from vqvae.errors import VqvaeError
+from vqvae.bulk.pipeline import Outcome, Pipeline, Task
+from vqvae.bulk.plan import describe_skipped
+from vqvae.errors import one_line
 
-T = TypeVar("T")
-messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
 
 
-def run(jobs: Sequence[Job], work: Callable[[Job], Steps], force: bool, workers: int) -> bool:
-    """Does all jobs, says of each what became of it, and goes on after failures.
+class Tally(NamedTuple):
+    """How many items were done, kept as they were, and failed."""
+
+    done: int
+    kept: int
+    failed: int
+
+    def summary(self, verb: str) -> str:
+        """One line about all items, in which `verb` says what was done."""
+        line = f"{self.done} {verb}, {self.kept} kept, {self.failed} failed"
+        nothing_done = self.kept and not self.done and not self.failed
+        return line + ": nothing was done, as every output exists" * bool(nothing_done)
+
+
+def say(message: str) -> None:
+    """Prints a line for the person on standard error; names of files cannot break it."""
+    _console.print(message.translate(CONTROL))
+
+
+def say_skipped(skipped: dict[Any, Any]) -> None:
+    """Says which files of folders are left out because of their type."""
+    for folder, suffixes in skipped.items():
+        say(f"{folder}: skipped {describe_skipped(suffixes)}")
+
+
+def run(items: Sequence[Item], task: Task[Item, Any, Result], workers: int, describe: Callable[[Result], str]) -> Tally:
+    """Does a task for all items, says of each how it ended, and goes on after failures.
 
     Args:
-        jobs: what to do.
-        work: the steps of one job, which return what to say of it.
-        force: whether to replace targets that exist.
-        workers: as `attempts` has them.
-
-    Returns:
-        whether none failed.
+        items: what to work on.
+        task: what to do; a result that has a true `kept` is counted as such.
+        workers: number of items that are read, and that are written, while others are computed.
+        describe: what to say of a result.
     """
-    kept = 0
-    claimed: dict[Path, Path] = {}
-
-    def once(job: Job) -> Steps:
-        nonlocal kept
-        owner = claimed.setdefault(job.target, job.source)
-        if owner != job.source:
-            raise VqvaeError(f"{job.source}: {job.target} is the output of {owner} already: rename one of the two")
-        if job.target.exists() and job.source.exists() and job.target.samefile(job.source):
-            raise VqvaeError(f"{job.source}: would be replaced by its own output: name another with -o")
-        if job.target.exists() and not force:
-            kept += 1
-            return f"{job.target}: exists, kept (--force replaces it)"
-        return (yield from work(job))
-
-    failed = attempt_ahead(jobs, once, workers)
-    if len(jobs) > 1:
-        messages.print(f"{len(jobs) - kept - failed} written, {kept} kept, {failed} failed")
-    return not failed
+    with closing(Pipeline(task, workers).run(items)) as outcomes:
+        return _report(outcomes, len(items), describe)
 
 
-def attempt_ahead(items: Sequence[T], work: Callable[[T], Steps], workers: int) -> int:
-    """As `attempt_each`, with items read and written while others are computed."""
-    with closing(attempts(items, work, workers)) as order:
-        return attempt_each(items, lambda _: next(order).finish())
+def run_each(items: Sequence[Item], work: Callable[[Item], Any]) -> int:
+    """Calls `work` for each item, one after the other, and returns how many failed."""
+
+    def outcomes() -> Iterable[Outcome[Item, Any]]:
+        for item in items:
+            try:
+                yield Outcome(item, work(item), None)
+            except Exception as error:
+                yield Outcome(item, None, error)
+
+    return _report(outcomes(), len(items), lambda result: "").failed
 
 
-def attempt_each(items: Sequence[T], work: Callable[[T], str | None]) -> int:
-    """Calls `work` on each item with a progress bar, prints what it says or its error, and returns how many failed."""
-    failed = 0
-    for item in track(items, "", console=messages, transient=True, disable=len(items) < 2 or not sys.stderr.isatty()):
+def _report(outcomes: Iterable[Outcome[Item, Any]], number: int, describe: Callable[[Any], str]) -> Tally:
+    done = kept = failed = 0
+    hidden = number < 2 or not sys.stderr.isatty()
+    for outcome in track(outcomes, "", number, console=_console, transient=True, disable=hidden):
         try:
-            said = work(item)
-            if said:
-                messages.print(said)
-        except VqvaeError as error:
-            messages.print(f"error: {error}")
+            if outcome.error:
+                raise outcome.error
+            message = describe(outcome.result)
+            if message:
+                say(message)
+        except Exception as error:
+            say(f"error: {one_line(error, outcome.item)}")
             failed += 1
-        except OSError as error:
-            messages.print(f"error: {error.filename or item}: {error.strerror or error}")
-            failed += 1
-    return failed
+        else:
+            was_kept = bool(getattr(outcome.result, "kept", False))
+            kept, done = kept + was_kept, done + (not was_kept)
+    return Tally(done, kept, failed)

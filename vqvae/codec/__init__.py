@@ -1,5 +1,5 @@
 """Codecs: an image ↔ the bytes of a file."""
 
-from vqvae.codec.image import Codec, Fingerprints
+from vqvae.codec.image import ImageCodec
 
-__all__ = ["Codec", "Fingerprints"]
+__all__ = ["ImageCodec"]

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from vqvae.errors import ConfigError
+from vqvae.networks import Decoder, Encoder
 from vqvae.quantizers import Quantized, Quantizer
 
 
@@ -21,18 +22,30 @@ class AutoEncoder(nn.Module):
     """Images in [-1, 1] → vectors → indices, and back.
 
     Args:
-        encoder: images → grid of vectors; its `stride` is the number of pixels per vector, in each direction, and its
-            `reach`, as the decoder's, says how many vectors away what it depends on may be.
+        encoder: images → grid of vectors.
         quantizer: vectors → indices.
         decoder: grid of vectors → images.
+
+    Raises:
+        ConfigError: they differ in the dimension of the vectors, or in the number of pixels per vector.
     """
 
-    def __init__(self, encoder: nn.Module, quantizer: Quantizer, decoder: nn.Module):
+    def __init__(self, encoder: Encoder, quantizer: Quantizer, decoder: Decoder):
         super().__init__()
+        if not encoder.dim == quantizer.dim == decoder.dim:
+            raise ConfigError(
+                f"dim is {encoder.dim} in the encoder, {quantizer.dim} in the quantiser and {decoder.dim} in the "
+                "decoder, but must be the same in all"
+            )
+        if encoder.stride != decoder.stride:
+            raise ConfigError(
+                f"the encoder takes {encoder.stride}×{encoder.stride} pixels per vector and the decoder gives "
+                f"{decoder.stride}×{decoder.stride}, but both must be the same: see channels and patch"
+            )
         self.encoder = encoder
         self.quantizer = quantizer
         self.decoder = decoder
-        self.stride = int(encoder.stride)  # type: ignore[arg-type]
+        self.stride = decoder.stride
 
     @property
     def bits_per_pixel(self) -> float:
@@ -45,26 +58,37 @@ class AutoEncoder(nn.Module):
         Raises:
             ConfigError: height and width are no multiples of the stride.
         """
-        self._check_size(images)
-        latent = self.encoder(images)
+        latent = self.analysis(images)
         quantized = self.quantizer(to_vectors(latent))
-        return Reconstruction(self.decoder(to_grid(quantized.values, latent)), quantized)
+        return Reconstruction(self.synthesis(to_grid(quantized.values, latent)), quantized)
 
-    def encode(self, images: Float[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
-        """The indices of images.
+    def analysis(self, images: Float[Tensor, "n 3 H W"], rate: float | None = None) -> Float[Tensor, "n D h w"]:
+        """The vectors of images, before they are quantised.
+
+        Args:
+            images: the images.
+            rate: from 0 to 1, for networks that take one.
 
         Raises:
             ConfigError: height and width are no multiples of the stride.
         """
         self._check_size(images)
-        latent = self.encoder(images)
+        return self.encoder(images, rate) if self.encoder.takes_rate else self.encoder(images)
+
+    def synthesis(self, latent: Float[Tensor, "n D h w"], rate: float | None = None) -> Float[Tensor, "n 3 H W"]:
+        """The images of vectors; `rate` as in `analysis`."""
+        return self.decoder(latent, rate) if self.decoder.takes_rate else self.decoder(latent)
+
+    def encode(self, images: Float[Tensor, "n 3 H W"], rate: float | None = None) -> Int64[Tensor, "n h w M"]:
+        """The indices of images; arguments and errors are those of `analysis`."""
+        latent = self.analysis(images, rate)
         indices = self.quantizer.encode(to_vectors(latent))
         return indices.view(latent.shape[0], *latent.shape[2:], -1)
 
-    def decode(self, indices: Int64[Tensor, "n h w m"]) -> Float[Tensor, "n 3 H W"]:
-        """The images that indices stand for."""
+    def decode(self, indices: Int64[Tensor, "n h w m"], rate: float | None = None) -> Float[Tensor, "n 3 H W"]:
+        """The images that indices stand for; `rate` as in `analysis`."""
         values = self.quantizer.decode(indices.flatten(0, 2))
-        return self.decoder(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2))
+        return self.synthesis(values.view(*indices.shape[:3], -1).permute(0, 3, 1, 2), rate)
 
     def _check_size(self, images: Float[Tensor, "n 3 H W"]) -> None:
         height, width = images.shape[2:]

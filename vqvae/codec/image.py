@@ -1,179 +1,146 @@
-"""Images to bytes and back."""
+"""Images ↔ the bytes of files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
-from vqvae.backend.cold_start import expect
+from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.rate_control import Qualities
-from vqvae.codec.tiling import TiledAutoEncoder
-from vqvae.entropy import EntropyModel, Uniform
-from vqvae.errors import BitstreamError, UsageError
-from vqvae.formats import Chunks, Coded, Container, pack, unpack
+from vqvae.codec.index_coder import IndexCoder
+from vqvae.codec.inputs import check_batch, to_pixels
+from vqvae.codec.rate_code import add_rate, rounded_rate, split_rate
+from vqvae.codec.rate_control import LambdaRange, allows_rdo, rdo_quantize, search_quality
+from vqvae.codec.transform import ImageTransform
+from vqvae.entropy import EntropyModel
+from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
+from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
-from vqvae.formats.vqz import FINGERPRINT_BYTES
 from vqvae.media.images import MAX_PIXELS
-from vqvae.quantizers import CodebookQuantizer, PrefixDecodable
+from vqvae.quantizers import PrefixDecodable
 
-QUALITY = 50.0
-
-QUALITY_HALVINGS = 8
-"""Files that a search for a quality makes: it ends within 100 / 2^8."""
-
-
-class Fingerprints(NamedTuple):
-    """What tells a model's files from those of others, 32 bytes each; a file begins with some of them.
-
-    Attributes:
-        whole: of weights and coding tables.
-        weights: of the weights alone, as if the entropy model were uniform: for files that need no tables.
-    """
-
-    whole: bytes
-    weights: bytes
-
-    def of(self, entropy_code: int) -> bytes:
-        """What a file coded by this kind of entropy model begins with: fixed width, code 0, needs no tables."""
-        return (self.whole if entropy_code else self.weights)[:FINGERPRINT_BYTES]
+DEFAULT_QUALITY = 50.0
+PADDED_LIMIT = 2
+"""Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
 
 
-class Codec:
+class ImageCodec:
     """Compresses 8-bit RGB images of any size with one model.
 
+    It may be pickled: what it has computed from the model's tables stays behind. Several threads may use it.
+
     Args:
-        autoencoder: the network; set to evaluation here.
-        entropy_model: codes its indices, or else fixed width does, where that is shorter.
-        fingerprints: tell files of this model from those of others.
-        max_pixels: files that claim larger images are refused.
-        qualities: the rates that may be chosen, where there are many.
+        autoencoder: the networks; set to evaluation here.
+        entropy_model: codes the indices; fixed width does where that is shorter.
+        model_id: tells files of this model from those of others.
+        max_pixels: files that claim larger images are refused, as are images whose padding takes twice as many.
+        lambda_range: of a variable-rate model.
+        backend: chooses between compiled and plain code; both give the same bytes.
+
+    Raises:
+        ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion.
     """
 
     def __init__(
         self,
         autoencoder: AutoEncoder,
         entropy_model: EntropyModel,
-        fingerprints: Fingerprints,
+        model_id: ModelId,
         max_pixels: int = MAX_PIXELS,
-        qualities: Qualities | None = None,
+        lambda_range: LambdaRange | None = None,
+        backend: Backend | None = None,
     ):
+        quantizer = autoencoder.quantizer
+        if lambda_range and not allows_rdo(quantizer):
+            raise ConfigError(
+                f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
+                "leave them out, or take product_vq with codebook_bits as the quantiser"
+            )
+        layers = quantizer.prefixes if isinstance(quantizer, PrefixDecodable) else None
         self.autoencoder = autoencoder
-        self.networks = TiledAutoEncoder(autoencoder)
         self.entropy_model = entropy_model
-        self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
-        self.fingerprints = fingerprints
+        self.transform = ImageTransform(autoencoder)
+        self.index_coder = IndexCoder(entropy_model, quantizer.index_sizes, layers)
+        self.model_id = model_id
         self.max_pixels = max_pixels
-        self.qualities = qualities
-        self.quality = QUALITY
-        """What is taken where no quality is given."""
+        self.lambda_range = lambda_range
+        self.backend = backend or Compiled()
+        self.quality = DEFAULT_QUALITY
+        """Of variable-rate models, where no quality is given."""
 
-    def to(self, device: torch.device | str) -> "Codec":
-        """Moves the network to a device, and returns the codec itself."""
+    @property
+    def stages(self) -> int:
+        """Number of stages that can be decoded one after the other; 1 where the quantiser has no prefixes."""
+        return len(self.index_coder.layers)
+
+    @property
+    def variable_rate(self) -> bool:
+        """Whether a quality can be chosen."""
+        return self.lambda_range is not None or self.transform.takes_rate
+
+    def to(self, device: torch.device | str) -> "ImageCodec":
+        """Moves the networks to a device, and returns the codec itself."""
         self.autoencoder.to(device)
         return self
 
     def compress(
-        self,
-        image: UInt8[np.ndarray, "H W 3"],
-        progressive: bool = False,
-        chunks: Chunks = NOTHING,
-        quality: float | None = None,
+        self, image: Any, *, quality: float | None = None, progressive: bool = False, chunks: Chunks = NOTHING
     ) -> bytes:
         """The file for an image.
 
         Args:
-            image: the pixels.
+            image: a uint8 array or tensor (H, W, 3) or (H, W), a Pillow image of mode RGB or L, or a path.
+            quality: from 0 to 100, of a variable-rate model.
             progressive: whether the file may be cut after any stage.
-            chunks: what else the file shall hold, as `picture.to_chunks` makes it.
-            quality: from 0 to 100, of a model with many rates.
-        """
-        height, width, _ = image.shape
-        return self.pack(self.encode(image[None], progressive, quality)[0], height, width, chunks)
-
-    def pack(self, coded: Coded, height: int, width: int, chunks: Chunks = NOTHING) -> bytes:
-        """The file for the coded indices of an image of this size."""
-        return pack(Container(width, height, self.fingerprints.of(coded.entropy_code), coded, chunks))
-
-    def quality_for(self, image: UInt8[np.ndarray, "H W 3"], bpp: float, chunks: Chunks = NOTHING) -> float:
-        """The highest quality at which the file of an image has no more bits per pixel.
-
-        Args:
-            image: the pixels.
-            bpp: bits per pixel.
-            chunks: what else the file shall hold.
+            chunks: metadata to store in the file, as `media.metadata_chunks.to_chunks` makes it.
 
         Raises:
-            UsageError: even quality 0 takes more, or the model has one rate.
+            UsageError: the image is of another type or shape or empty; the model has one rate, or the quality is out of
+                range; or the quantiser cannot decode its first stages alone.
         """
-        lowest, highest, most = 0.0, 100.0, bpp * image[..., 0].size / 8
-        least = self._size(image, lowest, chunks)
-        if least > most:
-            needed = 8 * least / image[..., 0].size
-            raise UsageError(f"{bpp:g} bpp cannot be reached: quality 0 takes {needed:.3f} bpp here")
-        if self._size(image, highest, chunks) <= most:
-            return highest
-        for _ in range(QUALITY_HALVINGS):
-            middle = (lowest + highest) / 2
-            if self._size(image, middle, chunks) <= most:
-                lowest = middle
-            else:
-                highest = middle
-        return lowest
-
-    def _size(self, image: UInt8[np.ndarray, "H W 3"], quality: float, chunks: Chunks) -> int:
-        return len(self.compress(image, chunks=chunks, quality=quality))
-
-    def check_rates(self) -> None:
-        """Raises UsageError where the model has one rate, so that there is no quality to choose."""
-        if self.qualities is None:
-            raise UsageError("this model has one rate: leave the quality out, or choose a model with many rates")
+        pixels, chunks = _to_rgb(image, chunks)
+        (coded,) = self.compress_batch(pixels[None], progressive, quality)
+        height, width, _ = pixels.shape
+        return self.pack(coded, height, width, chunks)
 
     def decompress(self, data: bytes, stages: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a file.
 
         Args:
             data: the file's bytes; a progressive file may have been cut after any stage.
-            stages: use the first so many stages alone.
+            stages: decode the first stages only.
 
         Raises:
-            BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+            UnknownModelError: the file was made with another model.
+            BitstreamError: the file is foreign, truncated or corrupt.
+            UsageError: the quantiser cannot decode its first stages alone.
         """
-        container = unpack(data, stages)
-        self.check_model(container)
-        return self.decode([container.coded], container.height, container.width, stages)[0]
+        container = unpack(data, [self.model_id], stages)
+        return self.decompress_batch([container.coded], container.height, container.width, stages)[0]
+
+    def pack(self, coded: Coded, height: int, width: int, chunks: Chunks = NOTHING) -> bytes:
+        """The file for the coded indices of an image of this size."""
+        return pack(Container(width, height, self.model_id, coded, chunks))
 
     @torch.inference_mode()
-    def encode(
+    def compress_batch(
         self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False, quality: float | None = None
     ) -> list[Coded]:
-        """The coded indices of images of one size.
-
-        Args:
-            images: the pixels.
-            progressive: whether each stage is a section of its own.
-            quality: from 0 to 100, of a model with many rates.
-
-        Raises:
-            UsageError: the quantiser cannot decode its first stages alone, or the model has one rate.
-        """
+        """The coded indices of images of one size; arguments and errors are those of `compress`."""
         if progressive:
             self._check_prefixes()
-        expect(len(images) * prod(self.networks.grid(*images.shape[1:3])))
-        indices = self.indices(images, quality)
-        coded = _encode(self.entropy_model, indices, progressive)
-        least = np.ceil(self.fixed_width.bits(indices) / 8)
-        for number in range(len(coded)):
-            if coded[number].payload_bytes > least[number]:
-                (fixed,) = _encode(self.fixed_width, indices[number : number + 1], progressive)
-                coded[number] = min(coded[number], fixed, key=lambda one: one.payload_bytes)
-        return coded
+        check_batch(images)
+        height, width = images.shape[1:3]
+        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
+            raise ImageError(self._too_large(height, width) + ": cut it up first")
+        with self.backend.coding(len(images) * prod(self.transform.grid(*images.shape[1:3]))):
+            return self._code(self.indices(images, quality), progressive, quality)
 
     @torch.inference_mode()
-    def decode(
+    def decompress_batch(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
     ) -> UInt8[np.ndarray, "n H W 3"]:
         """The images, all of this size, of coded indices.
@@ -182,92 +149,102 @@ class Codec:
             BitstreamError: the indices are damaged.
             UsageError: the quantiser cannot decode its first stages alone.
         """
-        indices = self.decode_indices(coded, height, width, stages)
-        if indices.shape[3] < self.entropy_model.stages:
+        if stages is not None:
             self._check_prefixes()
-        return self.images(indices, height, width)
+        indices = self.decode_indices(coded, height, width, stages)
+        if not self.transform.takes_rate:
+            return self.transform.synthesis(indices, height, width)
+        images = np.empty((len(coded), height, width, 3), np.uint8)
+        rates = np.array([split_rate(one).rate for one in coded])
+        for rate in np.unique(rates):
+            images[rates == rate] = self.transform.synthesis(indices[rates == rate], height, width, float(rate))
+        return images
 
     @torch.inference_mode()
     def indices(
         self, images: UInt8[np.ndarray, "n H W 3"], quality: float | None = None
     ) -> Int64[np.ndarray, "n h w M"]:
-        """The indices of images of one size: the nearest, or those of least distortion + λ · bits.
-
-        Args:
-            images: the pixels.
-            quality: from 0 to 100, of a model with many rates.
+        """The indices of images of one size: the nearest, or of a variable-rate model those of least D + λ · bits.
 
         Raises:
-            UsageError: there is a quality, but the model has one rate.
+            UsageError: there is a quality, but the model has one rate; or it is out of range.
         """
-        if quality is not None:
-            self.check_rates()
-        if self.qualities is None:
-            return self.networks.encode(images)
-        weight = self.qualities.weight(self.quality if quality is None else quality)
-        quantizer = self.autoencoder.quantizer
-        assert isinstance(quantizer, CodebookQuantizer)  # product VQ
-        codebooks = quantizer.codebooks.detach().cpu().numpy()
-        stages = len(codebooks)
-        bands = [np.empty((len(images), 0, self.networks.grid(*images.shape[1:3])[1], stages), np.int64)]
-        for vectors in self.networks.vectors(images):
-            parts = vectors.reshape(*vectors.shape[:3], stages, -1)
-            bands.append(self.entropy_model.choose(parts, codebooks, weight, bands[-1]))
-        return np.concatenate(bands, 1)
-
-    @torch.inference_mode()
-    def images(self, indices: Int64[np.ndarray, "n h w m"], height: int, width: int) -> UInt8[np.ndarray, "n H W 3"]:
-        """The images, all of this size, that indices stand for."""
-        return self.networks.decode(indices, height, width)
+        quality = self._checked(quality)
+        rate = rounded_rate(quality / 100) if self.transform.takes_rate else None
+        if self.lambda_range is None:
+            return self.transform.nearest(images, rate)
+        return self._choose(self.transform.analysis(images, rate), quality)
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
     ) -> Int64[np.ndarray, "n h w m"]:
-        """The indices of images that are all of this size: the first `stages`, or as many as there are.
+        """The indices of images that are all of this size: those of the first `stages`, or as many as there are.
 
         Raises:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
         """
         self._check_size(height, width)
-        grid = self.networks.grid(height, width)
-        expect(len(coded) * prod(grid))
-        most = self.entropy_model.stages if stages is None else stages
-        alike: dict[tuple[int, int, bool], list[int]] = {}  # what can be decoded together
-        for number, one in enumerate(coded):
-            alike.setdefault((one.entropy_code, len(one.sections), one.progressive), []).append(number)
-        decoded: dict[int, Int64[np.ndarray, "h w m"]] = {}
-        for numbers in alike.values():
-            decoded |= zip(numbers, self._decode([coded[number] for number in numbers], grid, most), strict=True)
-        return np.stack([decoded[number] for number in range(len(coded))])
-
-    def _decode(self, coded: Sequence[Coded], grid: tuple[int, int], stages: int) -> Int64[np.ndarray, "n h w m"]:
-        """The first `stages` indices, or as many as there are, of images that are coded alike."""
-        code, sections, progressive = coded[0].entropy_code, len(coded[0].sections), coded[0].progressive
-        model = next((known for known in (self.fixed_width, self.entropy_model) if known.code == code), None)
-        if model is None:
-            raise BitstreamError(f"coded with entropy model {code}, but this model's is {self.entropy_model.code}")
-        indices = np.empty((len(coded), *grid, 0), np.int64)
-        if not progressive:
-            return model.decode([one.sections[0] for one in coded], indices, model.stages)[..., :stages]
-        if sections > model.stages:
-            raise BitstreamError(f"has {sections} stages, but its model has {model.stages}: the file is damaged")
-        for stage in range(min(sections, stages)):
-            indices = model.decode([one.sections[stage] for one in coded], indices, stage + 1)
-        return indices
+        if self.transform.takes_rate:
+            coded = [split_rate(one).coded for one in coded]
+        grid = self.transform.grid(height, width)
+        with self.backend.coding(len(coded) * prod(grid)):
+            return self.index_coder.decode(coded, grid, stages)
 
     @torch.inference_mode()
-    def reconstruct(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
-        """The image as the model itself returns it, without a file in between, and without tiles."""
-        return self.networks.reconstruct(image[None])[0]
+    def quality_for(self, image: Any, bpp: float, chunks: Chunks = NOTHING) -> float:
+        """The highest quality found at which the file of an image has no more bits per pixel.
 
-    def check_model(self, container: Container) -> None:
-        """Raises BitstreamError unless this codec's model made the file."""
-        expected = self.fingerprints.of(container.coded.entropy_code)
-        if container.fingerprint != expected:
-            raise BitstreamError(
-                f"made with another model: its fingerprint is {container.fingerprint.hex()}, "
-                f"this model's {expected.hex()}"
-            )
+        Args:
+            image: as `compress` takes it.
+            bpp: bits per pixel.
+            chunks: metadata to store in the file.
+
+        Raises:
+            UsageError: even quality 0 takes more, or the model has one rate.
+        """
+        self.check_variable_rate()
+        pixels, chunks = _to_rgb(image, chunks)
+        height, width, _ = pixels.shape
+        vectors = [] if self.transform.takes_rate else list(self.transform.analysis(pixels[None]))
+
+        def size_at(quality: float) -> int:
+            with self.backend.coding(prod(self.transform.grid(height, width))):
+                if self.lambda_range and vectors:
+                    indices = self._choose(vectors, quality)
+                else:
+                    indices = self.indices(pixels[None], quality)
+                (coded,) = self._code(indices, False, quality)
+            return len(self.pack(coded, height, width, chunks))
+
+        quality = search_quality(size_at, bpp * height * width / 8)
+        if quality is None:
+            needed = 8 * size_at(0.0) / (height * width)
+            raise UsageError(f"{bpp:g} bpp cannot be reached: quality 0 takes {needed:.3f} bpp for this image")
+        return quality
+
+    def check_variable_rate(self) -> None:
+        """Raises UsageError where the model has one rate, so that there is no quality to choose."""
+        if not self.variable_rate:
+            raise UsageError("this model has one rate: leave the quality out, or choose a variable-rate model")
+
+    def _checked(self, quality: float | None) -> float:
+        if quality is None:
+            return self.quality
+        self.check_variable_rate()
+        if not 0 <= quality <= 100:
+            raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
+        return quality
+
+    def _choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w M"]:
+        assert self.lambda_range is not None
+        lmbda = self.lambda_range.lmbda(quality)
+        return rdo_quantize(bands, self.autoencoder.quantizer, self.entropy_model, lmbda)
+
+    def _code(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool, quality: float | None) -> list[Coded]:
+        coded = self.index_coder.encode(indices, progressive)
+        if not self.transform.takes_rate:
+            return coded
+        return [add_rate(one, self._checked(quality) / 100) for one in coded]
 
     def _check_size(self, height: int, width: int) -> None:
         """Refuses what is too large, before any time or memory is spent on it."""
@@ -277,6 +254,20 @@ class Codec:
                 f"claims {width}×{height} pixels, more than the limit of {self.max_pixels}: "
                 f"raise it with --max-pixels {pixels} if you trust the file"
             )
+        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
+            raise BitstreamError(f"claims to be an image that {self._too_large(height, width)}")
+
+    def _padded_pixels(self, height: int, width: int) -> int:
+        """Pixels that the networks compute for an image: many more than it has, if it is a few pixels wide."""
+        return prod(self.transform.grid(height, width)) * self.autoencoder.stride**2
+
+    def _too_large(self, height: int, width: int) -> str:
+        padded, stride, limit = (
+            self._padded_pixels(height, width),
+            self.autoencoder.stride,
+            PADDED_LIMIT * self.max_pixels,
+        )
+        return f"has {width}×{height} pixels, {padded} when padded to multiples of {stride}, more than {limit}"
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer
@@ -287,8 +278,9 @@ class Codec:
             )
 
 
-def _encode(model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:
-    if not progressive:
-        return [Coded(model.code, (payload,)) for payload in model.encode(indices)]
-    stages = [model.encode(indices[..., : stage + 1], stage) for stage in range(model.stages)]
-    return [Coded(model.code, sections, True) for sections in zip(*stages, strict=True)]
+def _to_rgb(image: Any, chunks: Chunks) -> tuple[UInt8[np.ndarray, "H W 3"], Chunks]:
+    """The pixels of an image, and its chunks: a greyscale image is marked as one."""
+    pixels = to_pixels(image)
+    if pixels.ndim == 3:
+        return pixels, chunks
+    return np.repeat(pixels[..., None], 3, 2), {Kind.GREY: b"", **chunks}

@@ -10,7 +10,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.formats import Coded
 from vqvae.formats.vqa.reader import Archive
 
@@ -26,9 +26,9 @@ class Archived(Dataset, ABC):
         BitstreamError: the archive is corrupt, or made with another model.
     """
 
-    def __init__(self, path: Path, codec: Codec):
+    def __init__(self, path: Path, codec: ImageCodec):
         self.archive = Archive(path)
-        self.archive.check_model(codec.fingerprints.whole)
+        self.archive.check_model(codec.model_id)
         self.codec = codec
 
     def __len__(self) -> int:
@@ -64,4 +64,4 @@ class ArchivedImages(Archived):
     """Each item is an image, (3, H, W) uint8."""
 
     def _decode(self, coded: list[Coded], height: int, width: int) -> UInt8[np.ndarray, "n 3 H W"]:
-        return np.ascontiguousarray(self.codec.decode(coded, height, width).transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(self.codec.decompress_batch(coded, height, width).transpose(0, 3, 1, 2))

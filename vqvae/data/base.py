@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vqvae.data.batches import TrainingBatches, TrainingLoader, seed_draws
+from vqvae.data.checks import check_least
 
 
 class BatchSet(Dataset, ABC):
@@ -41,6 +42,9 @@ class BatchDataModule(LightningDataModule, ABC):
     Args:
         batch_size: images or vectors per batch.
         workers: processes that prepare batches; 0 prepares them in the training process.
+
+    Raises:
+        DataError: a number is too small.
     """
 
     train_set: BatchSet
@@ -49,6 +53,7 @@ class BatchDataModule(LightningDataModule, ABC):
 
     def __init__(self, batch_size: int, workers: int = 0):
         super().__init__()
+        check_least(batch_size=(batch_size, 1), workers=(workers, 0))
         self.batch_size = batch_size
         self.workers = workers
 

@@ -1,30 +1,38 @@
 """Photographs in a folder."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 from torch import Tensor
 
 from vqvae.data.base import ImageDataModule
+from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
+from vqvae.data.inspection import Inspected, inspect_images
 from vqvae.errors import DataError
 from vqvae.media.images import READABLE, read_image
+
+logger = logging.getLogger(__name__)
 
 
 class ImageFolder(ImageDataModule):
     """Crops from the images in a folder and its subfolders.
 
-    Every `hold_out_every`-th image, by name, is kept out of training: validation and test measure on crops of these.
+    All images are decoded once before training, and those that cannot be used are named and left out: damaged,
+    transparent, animated or smaller than a crop, for instance.
+
+    Of those that can, every `hold_out_every`-th, by name, is kept out of training. Validation and test measure on crops
+    of these, each of every other one; of a single one, both.
 
     Args:
         root: the folder.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
         crops_per_image: crops drawn from each image in an epoch.
-        hold_out_every: one image in so many is held out.
+        hold_out_every: one image of this number is held out, so that at least half are trained on.
         cache_mb: decoded images are kept in memory up to so many megabytes.
         workers: processes that prepare batches.
     """
@@ -40,6 +48,7 @@ class ImageFolder(ImageDataModule):
         workers: int = 0,
     ):
         super().__init__(batch_size, workers)
+        check_least(crop=(crop, 1), crops_per_image=(crops_per_image, 1), hold_out_every=(hold_out_every, 2))
         if root is None:
             raise DataError("no folder of images given: name it with data.root=FOLDER")
         self.root = Path(root)
@@ -47,31 +56,39 @@ class ImageFolder(ImageDataModule):
         self.crops_per_image = crops_per_image
         self.hold_out_every = hold_out_every
         self.cache_mb = cache_mb
+        self._inspected: Inspected | None = None
+
+    def prepare_data(self) -> None:
+        """Looks at all images, and says which are left out."""
+        if self._inspected:
+            return
+        logger.info(f"{self.root}: looking at all images")
+        used, left_out = self._inspect()
+        for line in left_out:
+            logger.warning(f"left out: {line}")
+        if left_out:
+            logger.warning(f"{self.root}: {len(used)} images are used, {len(left_out)} left out")
 
     def setup(self, stage: str | None = None) -> None:
-        paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
-        if len(paths) < 2:
-            raise DataError(f"{self.root} holds {len(paths)} images, but at least 2 are needed: name another data.root")
-        check_sizes(paths, self.crop)
-        held_out = paths[:: self.hold_out_every]
-        trained = [path for path in paths if path not in set(held_out)]
+        usable, left_out = self._inspect()
+        if len(usable) < 2:
+            why = f" ({left_out[0]})" if left_out else ""
+            number = f"{len(usable)} images that can be used, but at least 2 are needed"
+            raise DataError(f"{self.root} holds {number}{why}: name another data.root")
+        held_out = usable[:: self.hold_out_every]
+        trained = [path for path in usable if path not in set(held_out)]
         self.train_set = RandomCrops(ImageFiles(trained, self.cache_mb), self.crop, self.crops_per_image)
-        self.val_set = self.test_set = FixedCrops(ImageFiles(held_out, self.cache_mb), self.crop, per_image=4)
+        self.val_set = self._fixed(held_out[::2])
+        self.test_set = self._fixed(held_out[1::2] or held_out)
 
+    def _inspect(self) -> Inspected:
+        if self._inspected is None:
+            paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
+            self._inspected = inspect_images(paths, self.root, self.crop)
+        return self._inspected
 
-def check_sizes(paths: list[Path], smallest: int) -> None:
-    """Raises DataError unless each image is at least `smallest` pixels high and wide, by its header."""
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                width, height = image.size
-        except OSError as error:
-            raise DataError(f"{path}: not an image, or damaged ({error}): remove it") from None
-        if min(width, height) < smallest:
-            raise DataError(
-                f"{path} is {width}×{height}, smaller than the crops of {smallest}: "
-                f"remove it, or set a smaller data.crop"
-            )
+    def _fixed(self, paths: list[Path]) -> FixedCrops:
+        return FixedCrops(ImageFiles(paths, self.cache_mb), self.crop, per_image=4)
 
 
 class ImageFiles(Sequence[Tensor]):

@@ -1,5 +1,6 @@
 """Photographs in two folders: to train with, and to validate with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,24 +9,28 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vqvae.data.base import ImageDataModule
+from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.data.folder import ImageFiles
-from vqvae.errors import DataError
-from vqvae.images import READABLE
+from vqvae.data.inspection import inspect_images
+from vqvae.errors import ConfigError, DataError
+from vqvae.media.images import READABLE
 
 
 class Photographs(ImageDataModule):
-    """Crops of photographs, reduced, turned and mirrored at random.
+    """Crops of photographs, some of them reduced in size, turned and mirrored at random.
+
+    Images that cannot be used, as `ImageFolder` has them, are left out.
 
     Args:
         root: a folder with `train` and `validation`.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
-        reduced: share of the crops that come from a reduced image.
-        smallest: the least that these are reduced to, as a share of the image's side.
-        validation_crop: height and width of the crops to validate with.
+        reduced: share of the crops that come from a reduced image: reduction removes the traces of earlier compression.
+        min_scale: the smallest scale that these are reduced to.
+        validation_crop: height and width of the crops for validation and test, one of each image.
         crops_per_image: crops drawn from each image in an epoch.
-        cache_mb: decoded images are kept in memory up to so many megabytes.
+        cache_mb: decoded images are kept in memory up to this number of megabytes.
         workers: processes that prepare batches.
     """
 
@@ -35,29 +40,37 @@ class Photographs(ImageDataModule):
         batch_size: int,
         crop: int,
         reduced: float = 0.5,
-        smallest: float = 0.5,
+        min_scale: float = 0.5,
         validation_crop: int = 256,
         crops_per_image: int = 16,
         cache_mb: int = 2000,
         workers: int = 0,
     ):
         super().__init__(batch_size, workers)
+        check_least(crop=(crop, 1), validation_crop=(validation_crop, 1), crops_per_image=(crops_per_image, 1))
+        if not (0 <= reduced <= 1 and 0 < min_scale <= 1):
+            raise ConfigError(f"reduced={reduced} and min_scale={min_scale} must be from 0 to 1, min_scale above 0")
         if root is None:
             raise DataError("no folder of photographs given: name it with data.root=FOLDER")
         self.root = Path(root)
-        self.crop, self.reduced, self.smallest = crop, reduced, smallest
-        self.validation_crop = validation_crop
+        self.crop, self.validation_crop = crop, validation_crop
+        self.reduced, self.min_scale = reduced, min_scale
         self.crops_per_image, self.cache_mb = crops_per_image, cache_mb
 
     def setup(self, stage: str | None = None) -> None:
-        trained, held_out = (
-            sorted(path for path in (self.root / part).rglob("*") if path.suffix.lower() in READABLE)
-            for part in ("train", "validation")
+        train, validation = (
+            ImageFiles(self._usable(self.root / part, crop), self.cache_mb)
+            for part, crop in (("train", self.crop), ("validation", self.validation_crop))
         )
-        self.train_set = AugmentedCrops(
-            ImageFiles(trained, self.cache_mb), self.crop, self.crops_per_image, self.reduced, self.smallest
-        )
-        self.val_set = self.test_set = FixedCrops(ImageFiles(held_out, self.cache_mb), self.validation_crop, 1)
+        self.train_set = AugmentedCrops(train, self.crop, self.crops_per_image, self.reduced, self.min_scale)
+        self.val_set = self.test_set = FixedCrops(validation, self.validation_crop, per_image=1)
+
+    def _usable(self, folder: Path, crop: int) -> list[Path]:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE)
+        usable = inspect_images(paths, folder, crop).usable
+        if not usable:
+            raise DataError(f"{folder} holds no images that can be used: name another data.root")
+        return usable
 
 
 class AugmentedCrops(RandomCrops):
@@ -66,12 +79,14 @@ class AugmentedCrops(RandomCrops):
     Args:
         images, size, per_image: as `RandomCrops` has them.
         reduced: share of the crops that come from a reduced image.
-        smallest: the least that these are reduced to.
+        min_scale: the smallest scale that these are reduced to.
     """
 
-    def __init__(self, images, size: int, per_image: int, reduced: float, smallest: float):
+    def __init__(
+        self, images: Sequence[UInt8[Tensor, "3 H W"]], size: int, per_image: int, reduced: float, min_scale: float
+    ):
         super().__init__(images, size, per_image)
-        self.reduced, self.smallest = reduced, smallest
+        self.reduced, self.min_scale = reduced, min_scale
 
     def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 size size"]:
         batch = super().__getitems__(indices)
@@ -79,12 +94,11 @@ class AugmentedCrops(RandomCrops):
         return torch.where(turned, batch.transpose(2, 3), batch)
 
     def _draw(self, image: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 size size"]:
-        least = max(self.smallest, self.size / min(image.shape[1:]))
-        if torch.rand(()) >= self.reduced or least >= 1:
+        smallest = max(self.min_scale, self.size / min(image.shape[1:]))
+        if torch.rand(()) >= self.reduced or smallest >= 1:
             return super()._draw(image)
-        side = int(self.size / (least + (1 - least) * float(torch.rand(()))))
-        top, left = (int(torch.randint(one - side + 1, ())) for one in image.shape[1:])
+        side = int(self.size / (smallest + (1 - smallest) * float(torch.rand(()))))
+        top, left = (int(torch.randint(length - side + 1, ())) for length in image.shape[1:])
         region = image[None, :, top : top + side, left : left + side].float()
-        size = (self.size, self.size)
-        small = F.interpolate(region, size, mode="bicubic", antialias=True, align_corners=False)
+        small = F.interpolate(region, (self.size, self.size), mode="bicubic", antialias=True)
         return small[0].round().clamp(0, 255).to(torch.uint8)

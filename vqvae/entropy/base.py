@@ -14,12 +14,12 @@ Track = Callable[[Sequence[int]], Iterable[int]]
 class EntropyModel(nn.Module, ABC):
     """Turns the indices of images into bytes and back, exactly.
 
-    What is coded is a section: the stages of one image from `known` on, where a reader has the stages before already. A
-    whole image is one section with `known` = 0; a progressive file has a section for each stage.
+    What is coded is a section: some consecutive stages of one image, from `known` on, given the stages before. A whole
+    image is one section with `known` = 0; a progressive file has a section for each layer.
 
-    A model may keep integer tables, as buffers, and nothing else: they are stored with the weights and never rebuilt
-    by the reader, because two machines may round the same float computation differently, and one wrong table entry
-    turns all that follows it into noise.
+    A model may keep integer tables, as buffers, and nothing else: they are stored with the weights and never computed
+    by the decoder, because two machines may round the same float computation differently, and one wrong table entry
+    turns everything after it into noise.
 
     Args:
         stages: number M of indices per vector.
@@ -27,54 +27,56 @@ class EntropyModel(nn.Module, ABC):
     """
 
     code: ClassVar[int]
-    """What stands for this kind of model in a file, 0 to 7."""
+    """The number of this kind of model in files, 0 to 7."""
 
     def __init__(self, stages: int, index_bits: int):
         super().__init__()
         self.stages = stages
         self.index_bits = index_bits
 
-    def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
-        """Learns the tables, or goes on from those learned before. A model without tables has nothing to learn.
+    def fit(
+        self, indices: Integer[np.ndarray, "n h w M"], contributions: Float[Tensor, "M K D"], track: Track = iter
+    ) -> None:
+        """Fits the tables, continuing from the present ones. A model without tables does nothing.
 
         Args:
-            indices: of images like those to come.
-            parts: what each index adds to a vector's value.
-            track: goes through the steps of the training, and may show how far it is.
+            indices: of images like those to be coded.
+            contributions: what each index adds to a vector's value.
+            track: iterates over the training steps, and may show progress.
         """
 
     def check(self) -> None:
-        """Raises ValueError where the tables, which may come from a foreign file, hold what none can hold."""
+        """Raises ValueError if the tables, which may come from any file, hold invalid values."""
 
     def costs(self) -> Float[np.ndarray, "M K"]:
-        """Bits of each index, as far as they do not depend on others: here, all the same."""
+        """Bits of each index, as far as they do not depend on other indices; here all are equal, and count as 0."""
         return np.zeros((self.stages, 1 << self.index_bits))
 
-    def choose(
+    def rdo_quantize(
         self,
-        parts: Float32[np.ndarray, "n h w M d"],
+        subvectors: Float32[np.ndarray, "n h w M d"],
         codebooks: Float32[np.ndarray, "M K d"],
-        weight: float,
+        lmbda: float,
         above: Int64[np.ndarray, "n a w M"],
     ) -> Int64[np.ndarray, "n h w M"]:
-        """The indices of least squared distance + weight · bits, each of them given those before.
+        """The indices of least squared distance + λ · bits, chosen one after the other (rate-distortion optimisation).
 
         Args:
-            parts: the vectors of images, in M parts; all of them, or some rows.
-            codebooks: the codewords for each part.
-            weight: squared distance that a bit is worth.
-            above: indices of the rows before these; none for the first.
+            subvectors: the vectors of images, in M pieces; all of them, or some rows.
+            codebooks: the codewords for each piece.
+            lmbda: squared distance that a bit is worth.
+            above: indices of the rows before these; without rows for the first.
         """
-        indices = np.empty(parts.shape[:-1], np.int64)
+        indices = np.empty(subvectors.shape[:-1], np.int64)
         for stage, (codebook, bits) in enumerate(zip(codebooks, self.costs(), strict=True)):
-            costs = (codebook**2).sum(1) + weight * bits
-            for image, chosen in zip(parts, indices, strict=True):
+            costs = (codebook**2).sum(1) + lmbda * bits
+            for image, chosen in zip(subvectors, indices, strict=True):
                 chosen[..., stage] = (costs - 2 * image[..., stage, :] @ codebook.T).argmin(-1)
         return indices
 
     @abstractmethod
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
-        """The information in each image's stages from `known` on under this model, in bits."""
+        """Bits that each image's stages from `known` on take under this model."""
 
     @abstractmethod
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
@@ -88,8 +90,8 @@ class EntropyModel(nn.Module, ABC):
 
         Args:
             payloads: what `encode` returned for each of n images of one size.
-            known: the indices of the stages before; none, but the size of the grid, for a whole image.
-            stages: how many stages there are when these payloads are decoded.
+            known: the indices of the stages before; for a whole image without stages, but with the size of the grid.
+            stages: number of stages once these payloads are decoded.
 
         Raises:
             BitstreamError: a payload is not one for a grid of this size.

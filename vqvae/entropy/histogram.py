@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor
 
 from vqvae.entropy.base import EntropyModel, Track
-from vqvae.entropy.range_coder import PRECISION, Decoder, Encoder, check_length, information, to_frequencies
+from vqvae.entropy.range_coder import PRECISION, Decoder, Encoder, check_length, symbol_bits, to_frequencies
 
 
 class Histogram(EntropyModel):
@@ -25,10 +25,13 @@ class Histogram(EntropyModel):
 
     def __init__(self, stages: int, index_bits: int):
         super().__init__(stages, index_bits)
-        even = to_frequencies(np.ones((stages, 1 << index_bits), dtype=np.int64))
-        self.register_buffer("frequencies", torch.from_numpy(even).int())
+        even = torch.from_numpy(to_frequencies(np.ones(1 << index_bits, dtype=np.int64)))
+        # Not a copy of NumPy's memory for all stages: on the meta device, where files are loaded, it takes none
+        self.register_buffer("frequencies", torch.empty(stages, 1 << index_bits, dtype=torch.int32).copy_(even))
 
-    def fit(self, indices: Integer[np.ndarray, "n h w M"], parts: Float[Tensor, "M K D"], track: Track = iter) -> None:
+    def fit(
+        self, indices: Integer[np.ndarray, "n h w M"], contributions: Float[Tensor, "M K D"], track: Track = iter
+    ) -> None:
         planes = indices.reshape(-1, self.stages).T
         counts = np.stack([np.bincount(plane, minlength=1 << self.index_bits) for plane in planes])
         weights = (counts << 20) // counts.max(1, keepdims=True)
@@ -50,7 +53,7 @@ class Histogram(EntropyModel):
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
         tables = self._tables
         return sum(
-            information(indices[..., stage].ravel(), tables[stage]).reshape(len(indices), -1).sum(1)
+            symbol_bits(indices[..., stage].ravel(), tables[stage]).reshape(len(indices), -1).sum(1)
             for stage in range(known, indices.shape[3])
         )
 

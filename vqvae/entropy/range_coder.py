@@ -1,23 +1,28 @@
 """Symbols to bytes and back by range coding, with integer frequencies.
 
-The coder is constriction's (Bamler 2022, arXiv 2201.01741; pinned in pyproject.toml); docs/format.md describes what it
-does in a few lines of integer arithmetic. The K frequencies of a symbol are at least 1 each, and 2^24 together. What is
-passed on here is what each has above 1, in float32: constriction takes probabilities p in floating point and makes
+The coder is that of constriction 0.5 (Bamler 2022, arXiv 2201.01741), checked when it is first used; docs/format.md
+describes it in a few lines of integer arithmetic. The K frequencies of a symbol are at least 1 each, and 2^24 together.
+Passed on is what each has above 1, in float32: constriction takes probabilities p in floating point and makes
 frequencies 1 + floor(p (2^24 - K) / Σp) of them, so when Σp = 2^24 - K, there is nothing left to round. All of them
 are integers below 2^24, which float32 holds exactly and adds exactly in any order.
 """
 
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import constriction
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32, Int64
 
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, MissingPackageError
 
 PRECISION = 24  # bits of the sum of all frequencies
-SURPRISE = 256  # all symbols but the likeliest have, together, at least the likeliest's share divided by this
-LEAST_BITS = 0.005  # so that each symbol takes more than this many
+MAX_PROBABILITY_RATIO = 256  # of the likeliest symbol to all others together
+MIN_SYMBOL_BITS = 0.005  # so that each symbol takes more than this
+KNOWN_PAYLOAD = bytes.fromhex(
+    "8ee786c8749af83859de27511975cba608d7a00a90d378f9b453d628ec4c67414ba64f23a10503855336f445872a5b1c"
+)  # of `check_constriction`
 WORD = 32  # bits that the coder moves at once
 _CATEGORICAL = constriction.stream.model.Categorical
 _FAMILY = _CATEGORICAL(perfect=False)
@@ -30,7 +35,7 @@ def to_frequencies(weights: Int64[np.ndarray, "*n K"]) -> Float32[np.ndarray, "*
     symbol takes at least log2 (257 / 256) = 0.0056 bits, and a payload's size bounds the number of symbols in it.
     """
     size = weights.shape[-1]
-    floor = weights.max(-1, keepdims=True) // (SURPRISE * (size - 1)) + 1
+    floor = weights.max(-1, keepdims=True) // (MAX_PROBABILITY_RATIO * (size - 1)) + 1
     raised = np.maximum(weights, floor)
     spare = (1 << PRECISION) - size
     factor = (spare << 20) // raised.sum(-1, keepdims=True)
@@ -40,13 +45,13 @@ def to_frequencies(weights: Int64[np.ndarray, "*n K"]) -> Float32[np.ndarray, "*
 
 
 def check_length(payload: bytes, number: int) -> None:
-    """Raises BitstreamError if so many symbols cannot be in the payload, before any time or memory is spent on them."""
-    if number * LEAST_BITS > 8 * (len(payload) + 8):
+    """Raises BitstreamError if the payload cannot hold so many symbols, before time or memory is spent on them."""
+    if number * MIN_SYMBOL_BITS > 8 * (len(payload) + 8):
         raise BitstreamError(f"the payload of {len(payload)} bytes is too short for {number} indices: it is damaged")
 
 
-def information(symbols: Int[np.ndarray, " n"], frequencies: Float32[np.ndarray, "*n K"]) -> Float[np.ndarray, " n"]:
-    """What each symbol takes, in bits: log2 (2^24 / f)."""
+def symbol_bits(symbols: Int[np.ndarray, " n"], frequencies: Float32[np.ndarray, "*n K"]) -> Float[np.ndarray, " n"]:
+    """Bits that each symbol takes: log2 (2^24 / f)."""
     rows = np.broadcast_to(frequencies, (len(symbols), frequencies.shape[-1]))
     chosen = np.take_along_axis(rows, symbols[:, None], 1)
     return PRECISION - np.log2(chosen[:, 0].astype(np.float64) + 1)
@@ -59,32 +64,56 @@ def _model(frequencies: Float32[np.ndarray, "*n K"]) -> tuple[Any, ...]:
     return _FAMILY, frequencies
 
 
-class Encoder:
-    """Writes symbols, first in, first out."""
+@cache
+def check_constriction() -> None:
+    """Codes a known payload, once: the bytes of files depend on what constriction does.
 
-    def __init__(self) -> None:
+    Raises:
+        MissingPackageError: this version does something else.
+    """
+    symbols, frequencies = np.array([0, 1, 2, 1, 1, 0, 2, 2], np.int32), to_frequencies(np.array([9, 5, 1]))
+    encoder = Encoder(check=False)
+    encoder.encode(np.tile(symbols, 20), frequencies)
+    encoder.encode_intervals(np.array([0, 1, 2**23], np.int32), np.array([1, 2**23, 2**23], np.int32))
+    if encoder.finish() != KNOWN_PAYLOAD:
+        raise MissingPackageError(
+            f"constriction {version('constriction')} codes other bytes than files of this program have: "
+            "install constriction~=0.5.0"
+        )
+
+
+class Encoder:
+    """Writes symbols, first in, first out.
+
+    Raises:
+        MissingPackageError: the installed range coder does not make the bytes of the format.
+    """
+
+    def __init__(self, check: bool = True) -> None:
+        if check:
+            check_constriction()
         self._coder = constriction.stream.queue.RangeEncoder()
 
     def encode(self, symbols: Int[np.ndarray, " n"], frequencies: Float32[np.ndarray, "*n K"]) -> None:
         """Appends symbols, each with a row of frequencies of its own, or all with the same."""
         self._coder.encode(symbols.astype(np.int32, copy=False), *_model(frequencies))
 
-    def encode_intervals(self, below: Int32[np.ndarray, " n"], own: Int32[np.ndarray, " n"]) -> None:
-        """Appends symbols by their own frequencies and what those below them add up to: the same bytes as by `encode`.
+    def encode_intervals(self, cum_freq: Int32[np.ndarray, " n"], freq: Int32[np.ndarray, " n"]) -> None:
+        """Appends symbols by their frequencies and the sums of those below them: the same bytes as by `encode`.
 
         For the coder each is one of three symbols: all below, the symbol itself, all above. Where there is nothing on
         one side, the other is cut in two.
         """
-        above = (1 << PRECISION) - below - own
-        table, symbols = np.stack([below, own, above], 1), np.ones(len(own), np.int32)
-        first, last = below == 0, above == 0
-        table[first] = np.stack([own, np.ones_like(own), above - 1], 1)[first]
-        table[last] = np.stack([np.ones_like(own), below - 1, own], 1)[last]
+        above = (1 << PRECISION) - cum_freq - freq
+        table, symbols = np.stack([cum_freq, freq, above], 1), np.ones(len(freq), np.int32)
+        first, last = cum_freq == 0, above == 0
+        table[first] = np.stack([freq, np.ones_like(freq), above - 1], 1)[first]
+        table[last] = np.stack([np.ones_like(freq), cum_freq - 1, freq], 1)[last]
         symbols[first], symbols[last] = 0, 2
         self.encode(symbols, (table - 1).astype(np.float32))
 
     def finish(self) -> bytes:
-        """The shortest payload: any number in the interval [low, low + width) that is left tells all symbols.
+        """The shortest payload: any number in the final interval [low, low + width) stands for all symbols.
 
         The coder itself would end on a whole word; of the numbers in the interval this takes one that ends in as many
         zero bytes as possible, and leaves them off.
@@ -131,10 +160,10 @@ class Decoder:
         return symbols
 
     def finish(self) -> None:
-        """Says that all symbols have been read.
+        """Checks that all of the payload has been read.
 
         Raises:
-            BitstreamError: an encoder would have written something else for them.
+            BitstreamError: an encoder would have written another payload for these symbols.
         """
         if self._check.finish() != self._payload:
             raise BitstreamError("the payload is damaged: it is longer or shorter than what it says")

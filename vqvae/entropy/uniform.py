@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from vqvae.entropy.base import EntropyModel
 from vqvae.errors import BitstreamError
 
-PIECE = 2**16  # indices that are packed at once: whole bytes, whatever the width
+CHUNK = 2**16  # indices that are packed at once: whole bytes, whatever the width
 
 
 class Uniform(EntropyModel):
@@ -24,8 +24,8 @@ class Uniform(EntropyModel):
 
     def _pack(self, indices: Int64[np.ndarray, " n"]) -> bytes:
         shifts = np.arange(self.index_bits - 1, -1, -1)
-        pieces = (indices[start : start + PIECE, None] >> shifts & 1 for start in range(0, len(indices), PIECE))
-        return b"".join(np.packbits(piece.astype(np.uint8)).tobytes() for piece in pieces)
+        chunks = (indices[start : start + CHUNK, None] >> shifts & 1 for start in range(0, len(indices), CHUNK))
+        return b"".join(np.packbits(chunk.astype(np.uint8)).tobytes() for chunk in chunks)
 
     def decode(
         self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
@@ -47,10 +47,10 @@ class Uniform(EntropyModel):
             raise BitstreamError("the bits that fill the payload's last byte are not zero: the file is damaged")
         places = 1 << np.arange(self.index_bits - 1, -1, -1, dtype=np.int64)
         indices = np.empty(number, np.int64)
-        for start in range(0, number, PIECE):
-            piece = indices[start : start + PIECE]
+        for start in range(0, number, CHUNK):
+            chunk = indices[start : start + CHUNK]
             packed = np.frombuffer(
-                payload, np.uint8, -(-len(piece) * self.index_bits // 8), start * self.index_bits // 8
+                payload, np.uint8, -(-len(chunk) * self.index_bits // 8), start * self.index_bits // 8
             )
-            piece[:] = np.unpackbits(packed, count=len(piece) * self.index_bits).reshape(len(piece), -1) @ places
+            chunk[:] = np.unpackbits(packed, count=len(chunk) * self.index_bits).reshape(len(chunk), -1) @ places
         return indices.reshape(height, width, stages - known)

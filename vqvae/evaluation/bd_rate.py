@@ -9,7 +9,7 @@ from vqvae.errors import MissingPackageError
 try:
     import bjontegaard
 except ImportError:
-    raise MissingPackageError("bjontegaard is not installed: pip install 'vqvae[plot]'") from None
+    raise MissingPackageError("bjontegaard is not installed: pip install 'vqkit[plot]'") from None
 
 RATES = (0.1, 1.0)  # bits per pixel
 LEAST_POINTS = 4

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.evaluation.fidelity import psnr_of
 from vqvae.evaluation.measure import Measured, average, finite, round_trip
-from vqvae.formats import unpack
+from vqvae.formats.vqz import split
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class ImageResult(Measured):
         }
 
 
-def evaluate_image(codec: Codec, name: str, image: UInt8[np.ndarray, "H W 3"]) -> ImageResult:
-    """Compresses and decompresses one image."""
-    trip = round_trip(codec.compress, codec.decompress, image)
-    return ImageResult(**vars(trip.measured), name=name, payload_bytes=unpack(trip.data).coded.payload_bytes)
+def evaluate_image(
+    codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"], quality: float | None = None
+) -> ImageResult:
+    """Compresses and decompresses one image, at a quality from 0 to 100 if the model has several rates."""
+    trip = round_trip(partial(codec.compress, quality=quality), codec.decompress, image)
+    return ImageResult(**vars(trip.measured), name=name, payload_bytes=split(trip.data).coded.payload_bytes)
 
 
 def summarize(results: Sequence[ImageResult]) -> dict[str, Any]:

@@ -37,8 +37,10 @@ def ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float 
     """
     if min(a.shape[:2]) <= SSIM_WINDOW // 2:
         return None
-    first, second = _to_tensor(a), _to_tensor(b)
-    return float(structural_similarity_index_measure(first, second, data_range=255.0))  # type: ignore[arg-type]
+    with torch.autocast("cpu", enabled=False):  # in half precision, SSIM is wrong by up to 0.06
+        return float(
+            structural_similarity_index_measure(_to_tensor(a), _to_tensor(b), data_range=255.0)  # type: ignore[arg-type]
+        )
 
 
 def ms_ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float | None:
@@ -48,8 +50,12 @@ def ms_ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> flo
     """
     if min(a.shape[:2]) < MS_SSIM_SIDE:
         return None
-    first, second = _to_tensor(a), _to_tensor(b)
-    return float(multiscale_structural_similarity_index_measure(first, second, data_range=255.0, normalize="relu"))
+    with torch.autocast("cpu", enabled=False):
+        return float(
+            multiscale_structural_similarity_index_measure(
+                _to_tensor(a), _to_tensor(b), data_range=255.0, normalize="relu"
+            )
+        )
 
 
 def _to_tensor(image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:

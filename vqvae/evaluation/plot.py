@@ -9,7 +9,7 @@ from vqvae.errors import MissingPackageError
 try:
     from matplotlib.figure import Figure
 except ImportError:
-    raise MissingPackageError("matplotlib is not installed: pip install 'vqvae[plot]'") from None
+    raise MissingPackageError("matplotlib is not installed: pip install 'vqkit[plot]'") from None
 
 
 def draw_curves(codecs: Sequence[Mapping[str, Any]]) -> Figure:

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from vqvae.codec import Codec
-from vqvae.errors import ImageError, MissingPackageError, UsageError
+from vqvae.codec import ImageCodec
+from vqvae.errors import ImageError, MissingPackageError, UsageError, reason_of
+from vqvae.media.formats import MAX_SIDES
 
 Quality = int | float | None
 """What a coder is asked for; None where it has a single rate."""
@@ -46,10 +47,10 @@ class ModelCoder(Coder):
         codec: made of it.
     """
 
-    def __init__(self, name: str, codec: Codec):
+    def __init__(self, name: str, codec: ImageCodec):
         self.name = name
         self.codec = codec
-        self.qualities = MODEL_QUALITIES if codec.qualities else (None,)
+        self.qualities = MODEL_QUALITIES if codec.variable_rate else (None,)
 
     def encode(self, image: UInt8[np.ndarray, "H W 3"], quality: Quality) -> bytes:
         return self.codec.compress(image, quality=quality)
@@ -82,10 +83,13 @@ class PillowCoder(Coder):
             ImageError: the format cannot hold it.
         """
         file = BytesIO()
+        most = MAX_SIDES.get(self.format)
+        if most is not None and max(image.shape) > most:
+            raise ImageError(f"{self.name} cannot hold it (at most {most} pixels in each direction)")
         try:
             Image.fromarray(image).save(file, self.format, quality=quality, **self.options)
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{self.name} cannot hold it ({error})") from None
+        except Exception as error:
+            raise ImageError(f"{self.name} cannot hold it ({reason_of(error)})") from None
         return file.getvalue()
 
     def decode(self, data: bytes) -> UInt8[np.ndarray, "H W 3"]:

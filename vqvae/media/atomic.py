@@ -1,6 +1,6 @@
 """Files that are there whole or not at all."""
 
-import threading
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +8,13 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, this thread's, moved there when the block ends well, removed when it does not."""
+    """A temporary path beside `path`, moved there when the block ends well, removed when it does not.
+
+    Its name is random, so that no other thread, process or machine that shares the folder has the same, and short, so
+    that there is room for it wherever there is for `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield temporary
         temporary.replace(path)

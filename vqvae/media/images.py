@@ -1,45 +1,42 @@
 """Image files to 8-bit RGB arrays and back, with what belongs to them. What would be lost is refused by name."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from vqvae.errors import ImageError, errors_of
+from vqvae.errors import ImageError, VqvaeError, errors_of, reason_of
 from vqvae.media.atomic import atomic_path
+from vqvae.media.colour import make_profile, to_srgb
+from vqvae.media.exif import ADOBE_RGB, XMP_ORIENTATION, is_adobe_rgb, read_exif, turn_upright
+from vqvae.media.formats import WITH_ALPHA, WITHOUT_GREY, check_writable, keep_metadata, save
+from vqvae.media.formats import check_writable_format as check_writable_format
+from vqvae.media.headers import COLOURS, Header, read_header
 
-READABLE = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"}
+READABLE = {
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".webp", ".avif", ".avifs", ".heif", ".heic"),
+    *(".bmp", ".dib", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga"),
+}
 """Suffixes that a folder is searched for; a file named outright is opened whatever its suffix."""
 
 MAX_PIXELS = 178_956_970
 """Above so many pixels Pillow takes a file for a bomb, and so do we."""
 
+MAX_SIDE = 2**20
+"""Pixels of height or width: an image of a single row would be padded to many times its size."""
+
 STRIP = 256  # rows that are converted at once
 
 GREY_MODES = {"1", "L", "LA"}
 OTHER_COLOURS = {"CMYK", "LAB"}
-WITH_ALPHA = {"PNG", "WEBP", "AVIF", "TIFF", "JPEG2000"}
+PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 NAMES = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
-HELD = {
-    **dict.fromkeys(("PNG", "JPEG", "WEBP", "AVIF"), ("icc_profile", "exif", "xmp")),
-    "TIFF": ("icc_profile", "exif"),
-}
-"""What the formats hold besides pixels, of what Pillow writes."""
-
 MOST_BESIDES = 2**24
 """Bytes of a profile, of EXIF or of XMP: more is no photograph's."""
 
-DESCRIPTIVE = [
-    ExifTags.Base[name] for name in ("ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright")
-]
-DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-
-EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
-
-Image.init()  # all formats: Pillow loads them when one is asked for, and not safely in several threads at once
+EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", *PREMULTIPLIED}
 
 
 class Picture(NamedTuple):
@@ -51,6 +48,7 @@ class Picture(NamedTuple):
         alpha: opacity, None where all is opaque.
         profile: ICC profile that says what colours the numbers are.
         exif, xmp: metadata, as the formats keep them.
+        lost: what the file holds besides that could not be understood, by name.
     """
 
     pixels: UInt8[np.ndarray, "H W 3"]
@@ -59,32 +57,36 @@ class Picture(NamedTuple):
     profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    lost: tuple[str, ...] = ()
 
 
 def read_picture(path: Path, metadata: bool = False) -> Picture:
     """Reads an image, upright by its EXIF orientation.
 
     Palette and CMYK images become RGB; those that are neither RGB nor greyscale are brought to sRGB by their profile.
+    Colours that are described in another way than by a profile are given one.
 
     Args:
         path: the file.
         metadata: whether to keep EXIF and XMP.
 
     Raises:
-        ImageError: not an image, damaged, or with more than 8 bits a channel, several frames, or a profile or metadata
-            of more than 16 MiB.
+        ImageError: not an image, damaged, too large, or with more than 8 bits a channel, several frames, colours of
+            high dynamic range, or a profile or metadata of more than 16 MiB.
     """
     try:
         with Image.open(path) as image, errors_of(path):
-            return _to_picture(image, metadata)
+            return _to_picture(image, path, metadata)
+    except VqvaeError:
+        raise
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image of a format that Pillow knows") from None
+        raise ImageError(f"{path}: damaged, or not an image of a format that Pillow knows") from None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be read ({error})") from None
+    except Exception as error:  # of damaged files, Pillow's plug-ins raise errors of any kind
+        raise ImageError(f"{path}: cannot be read ({reason_of(error)})") from None
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
@@ -99,35 +101,77 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     if not picture.profile:
         return picture.pixels
     with errors_of(path):
-        return np.asarray(_to_srgb(_to_image(picture), picture.profile))
+        return np.asarray(to_srgb(_to_image(picture), picture.profile))
 
 
-def _to_picture(image: Image.Image, metadata: bool) -> Picture:
+def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or a depth map behind the photograph
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
-    _check_depth(image)
-    exif = _tags_of_tiff(image) if image.format == "TIFF" else None
-    ImageOps.exif_transpose(image, in_place=True)
-    besides = {"icc_profile": image.info.get("icc_profile")}
-    if metadata:
-        exif = image.getexif() if exif is None else exif
-        besides |= {"exif": exif.tobytes() if exif else None, "xmp": image.info.get("xmp")}
-    for key, data in besides.items():
-        if data and len(data) > MOST_BESIDES:
-            raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
-    profile = besides["icc_profile"] or None
-    if profile and image.mode in OTHER_COLOURS:
-        image, profile = _to_srgb(image, profile), None
-    alpha = _to_array(image, "RGBA", first=3)[..., 0] if image.has_transparency_data else None
+    check_size(*image.size)
+    header = read_header(image, path)
+    _check_depth(image, header)
+    image.load()
+    found, lost = _read_metadata(image, header, metadata)
+    pixels = turn_upright(_as_described(image, header))
+    profile = found["icc_profile"]
+    if profile and pixels.mode in OTHER_COLOURS:
+        pixels, profile = to_srgb(pixels, profile), None
+    alpha = _to_array(pixels, "RGBA", first=3)[..., 0] if pixels.has_transparency_data else None
     return Picture(
-        pixels=_to_array(image, "RGB"),
-        grey=image.mode in GREY_MODES,
+        pixels=_to_array(pixels, "RGB"),
+        grey=pixels.mode in GREY_MODES,
         alpha=None if alpha is None or alpha.min() == 255 else alpha,
         profile=profile,
-        exif=besides.get("exif"),
-        xmp=besides.get("xmp") or None,
+        exif=found["exif"],
+        xmp=found["xmp"],
+        lost=tuple(lost),
     )
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises ImageError for images that are too large, by pixels or by side, or that have no pixels."""
+    if not (width and height):
+        raise ImageError(f"has {width}×{height} pixels, so that there is nothing to compress")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        limits = f"{MAX_PIXELS} in all, or {MAX_SIDE} in one direction"
+        raise ImageError(f"has {width}×{height} pixels, more than {limits}: cut it up first")
+
+
+def _as_described(image: Image.Image, header: Header) -> Image.Image:
+    """The image without what the file says is not to be seen."""
+    if header.transparency is not None:
+        image.info["transparency"] = header.transparency
+    if header.aperture:
+        image = image.crop(header.aperture)
+    return image.convert(PREMULTIPLIED[image.mode]) if image.mode in PREMULTIPLIED else image
+
+
+def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple[dict[str, bytes | None], list[str]]:
+    """Colour profile and, where they are asked for, EXIF and XMP, by Pillow's names; and what of them is lost."""
+    profile, lost = image.info.get("icc_profile") or header.profile, list(header.lost)
+    if not profile and image.mode not in OTHER_COLOURS:
+        colours = header.colours or (ADOBE_RGB if is_adobe_rgb(image) else None)
+        if colours and not colours.is_srgb:
+            try:
+                profile = make_profile(colours, image.mode in GREY_MODES)
+            except ValueError:
+                lost.append(COLOURS)
+    found: dict[str, Any] = {"icc_profile": profile, "exif": None, "xmp": None}
+    if all_of_it:
+        try:
+            found["exif"] = read_exif(image)
+        except Exception:  # Pillow raises whatever it likes at damaged EXIF
+            lost.append(NAMES["exif"])
+        xmp = image.info.get("xmp")
+        found["xmp"] = XMP_ORIENTATION.sub(b"", xmp) if isinstance(xmp, bytes) else xmp
+    for key, data in found.items():
+        if data and not isinstance(data, bytes):
+            found[key] = None
+            lost.append(NAMES[key])
+        elif data and len(data) > MOST_BESIDES:
+            raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
+    return {key: data or None for key, data in found.items()}, lost
 
 
 def _to_array(image: Image.Image, mode: str, first: int = 0) -> UInt8[np.ndarray, "H W c"]:
@@ -140,32 +184,13 @@ def _to_array(image: Image.Image, mode: str, first: int = 0) -> UInt8[np.ndarray
     return pixels
 
 
-def _tags_of_tiff(image: Image.Image) -> Image.Exif:
-    """The tags that say something of the picture; a TIFF's others say how the file is laid out."""
-    found, kept = image.getexif(), Image.Exif()
-    kept.update({tag: found[tag] for tag in DESCRIPTIVE if tag in found})
-    kept.update({directory: tags for directory in DIRECTORIES if (tags := found.get_ifd(directory))})
-    return kept
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """By the perceptual intent, which suits inks; of most profiles of RGB all intents are relative colorimetric."""
-    try:
-        converted = ImageCms.profileToProfile(
-            image, BytesIO(profile), ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB"
-        )
-    except ImageCms.PyCMSError as error:
-        raise ImageError(f"its colour profile cannot be used ({error}): convert it to sRGB first") from None
-    assert converted
-    return converted
-
-
-def _check_depth(image: Image.Image) -> None:
-    # Pillow reduces 16-bit RGB to 8 bits without a word; only the raw mode of the data in the file tells
-    raw = next((args for args in map(str, getattr(image, "tile", [])) if ";16" in args), "")
-    if raw or image.mode not in EIGHT_BIT_MODES:
-        kind = "16-bit channels" if raw else f"pixels of mode {image.mode}"
+def _check_depth(image: Image.Image, header: Header) -> None:
+    """By what the file says: Pillow reduces much to 8 bits without a word."""
+    if header.bits > 8 or image.mode not in EIGHT_BIT_MODES:
+        kind = f"{header.bits}-bit channels" if header.bits > 8 else f"pixels of mode {image.mode}"
         raise ImageError(f"has {kind}, more than 8 bits each: convert it to 8 bits first")
+    if header.signed:
+        raise ImageError("has channels of signed numbers: convert it to unsigned ones first")
 
 
 def write_picture(picture: Picture, path: Path) -> list[str]:
@@ -175,22 +200,28 @@ def write_picture(picture: Picture, path: Path) -> list[str]:
         what the format cannot hold, and so was left out: colour profile, EXIF, XMP.
 
     Raises:
-        ImageError: Pillow cannot write this format, or it cannot hold transparency.
+        ImageError: Pillow cannot write this format, or it cannot hold the image's size or its transparency.
     """
-    format = check_writable_format(path)
+    height, width, _ = picture.pixels.shape
+    format = check_writable(path, height, width)
     image = _to_image(picture)
+    if format in WITHOUT_GREY:
+        image = image.convert("RGB")
     if picture.alpha is not None:
         if format not in WITH_ALPHA:
-            raise ImageError(f"{path}: {format} cannot hold the image's transparency: use .png, for instance")
+            what = f"{format} cannot hold the image's transparency without loss"
+            raise ImageError(f"{path}: {what}: use .png, for instance")
         image.putalpha(Image.fromarray(picture.alpha))
     besides = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
-    options: dict[str, Any] = {key: data for key, data in besides.items() if data and key in HELD.get(format, ())}
+    options = keep_metadata(format, besides)
     left_out = [NAMES[key] for key, data in besides.items() if data and key not in options]
     if format == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode(errors="replace"))
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp"))
+    if format == "ICO":
+        options["sizes"] = [image.size]
     with atomic_path(path) as temporary:
-        image.save(temporary, format=format, **options)
+        save(image, temporary, path, format, options)
     return left_out
 
 
@@ -201,18 +232,6 @@ def write_image(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
         ImageError: Pillow cannot write this format.
     """
     write_picture(Picture(pixels), path)
-
-
-def check_writable_format(path: Path) -> str:
-    """The format of the path's suffix.
-
-    Raises:
-        ImageError: Pillow does not write it.
-    """
-    format = Image.registered_extensions().get(path.suffix.lower(), "")
-    if format not in Image.SAVE:
-        raise ImageError(f"{path}: cannot write images of type {path.suffix or '(none)'!r}: use .png, for instance")
-    return format
 
 
 def _to_image(picture: Picture) -> Image.Image:

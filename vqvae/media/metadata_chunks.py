@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, reason_of
 from vqvae.formats import Chunks, Kind
 from vqvae.media.images import MOST_BESIDES, Picture
 
@@ -35,10 +35,9 @@ def to_picture(pixels: UInt8[np.ndarray, "H W 3"], chunks: Chunks) -> Picture:
         pixels,
         grey=Kind.GREY in chunks,
         alpha=_alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None,
-        **{
-            name: _unpack(chunks[kind], name) if kind in chunks else None
-            for name, kind in {"profile": Kind.PROFILE, "exif": Kind.EXIF, "xmp": Kind.XMP}.items()
-        },
+        profile=_unpack(chunks, Kind.PROFILE, "profile"),
+        exif=_unpack(chunks, Kind.EXIF, "exif"),
+        xmp=_unpack(chunks, Kind.XMP, "xmp"),
     )
 
 
@@ -49,15 +48,17 @@ def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
             if (image.mode, image.size) == ("L", (width, height)):
                 return np.asarray(image)
             reason = f"{image.size[0]}×{image.size[1]} pixels of mode {image.mode}"
-    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
-        reason = str(error)
+    except Exception as error:  # of damaged files, Pillow raises errors of any kind
+        reason = reason_of(error)
     raise BitstreamError(f"corrupt: its alpha channel is none ({reason})")
 
 
-def _unpack(data: bytes, name: str) -> bytes:
+def _unpack(chunks: Chunks, kind: Kind, name: str) -> bytes | None:
+    if kind not in chunks:
+        return None
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(data, MOST_BESIDES + 1)
+        unpacked = unpacker.decompress(chunks[kind], MOST_BESIDES + 1)
     except zlib.error as error:
         raise BitstreamError(f"corrupt: its {name} cannot be unpacked ({error})") from None
     if len(unpacked) > MOST_BESIDES or not unpacker.eof or unpacker.unused_data:

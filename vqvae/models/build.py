@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ConfigError
 from vqvae.models.registry import build
+from vqvae.networks import Decoder, Encoder
 from vqvae.quantizers import Quantizer
 
 
@@ -16,22 +15,28 @@ def build_autoencoder(config: Mapping[str, Any]) -> AutoEncoder:
     """Builds an autoencoder from the configs under `encoder`, `quantizer` and `decoder`.
 
     Raises:
-        ConfigError: a config is missing, or does not describe a registered component of its kind.
+        ConfigError: a config is missing or does not describe a registered component of its kind, or the components do
+            not fit together.
     """
     for part in ("encoder", "quantizer", "decoder"):
         if not isinstance(config.get(part), Mapping):
             raise ConfigError(f"the model's config has no {part!r}")
-    encoder = build(config["encoder"], nn.Module)
-    if not isinstance(getattr(encoder, "stride", None), int):
-        raise ConfigError(f"{type(encoder).__name__} is no encoder: it has no stride")
-    return AutoEncoder(encoder, build(config["quantizer"], Quantizer), build(config["decoder"], nn.Module))
+    return AutoEncoder(
+        build(config["encoder"], Encoder), build(config["quantizer"], Quantizer), build(config["decoder"], Decoder)
+    )
 
 
-def build_entropy_model(config: Mapping[str, Any], autoencoder: AutoEncoder) -> EntropyModel:
+def build_entropy_model(config: Any, autoencoder: AutoEncoder) -> EntropyModel:
     """Builds the entropy model for the indices of an autoencoder.
+
+    Args:
+        config: as under `entropy` of a model's config.
+        autoencoder: whose quantiser says how many indices of how many bits there are.
 
     Raises:
         ConfigError: the config does not describe a registered entropy model.
     """
+    if not isinstance(config, Mapping):
+        raise ConfigError("the model's config has no 'entropy'")
     sizes = {"stages": autoencoder.quantizer.num_indices, "index_bits": autoencoder.quantizer.index_bits}
     return build({**config, **sizes}, EntropyModel)

@@ -1,6 +1,5 @@
 """One model in one safetensors file: weights, coding tables, and the plain config that says how to build it."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,23 +11,25 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from vqvae.codec import Codec, Fingerprints
+from vqvae.backend.dispatch import Backend
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.rate_control import Qualities
+from vqvae.codec.rate_control import LambdaRange
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ModelFileError
+from vqvae.formats import ModelId
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import MAX_PIXELS
 from vqvae.models.build import build_autoencoder, build_entropy_model
-from vqvae.models.registry import ALIASES, build
+from vqvae.models.checks import check_shapes, check_tensors
+from vqvae.models.identity import QUANTIZER, earlier_id, identify
+from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
-TABLES = "entropy."  # what the names of coding tables begin with, ...
-QUANTIZER = "autoencoder.quantizer."  # ... and those of codebooks
-UNIFORM = {"_target_": "uniform"}
-HASHED_PATHS = {name: path for path, name in ALIASES.items()}  # fingerprints are older than registered names
+DIGEST_BYTES = 32
+Aliases = tuple[tuple[bytes, bytes], ...]
 
 
 class ModelFile(NamedTuple):
@@ -38,32 +39,19 @@ class ModelFile(NamedTuple):
         config: what `build_autoencoder` and `build_entropy_model` build the model from.
         tensors: weights, in half precision, and coding tables.
         about: anything else worth keeping: how it was trained, what it reached. Decoding does not depend on it.
+        stored_id: the model's id, as the file says; None in files that are older than ids of this kind.
     """
 
     config: dict[str, Any]
     tensors: dict[str, Tensor]
     about: dict[str, Any]
+    stored_id: ModelId | None = None
 
     @property
-    def fingerprints(self) -> Fingerprints:
-        """32 bytes that change with anything that decoding depends on; and with anything but the coding tables."""
-        weights = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(TABLES)}
-        return Fingerprints(_digest(self.config, self.tensors), _digest({**self.config, "entropy": UNIFORM}, weights))
-
-
-def _digest(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
-    spelled = {part: _with_hashed_path(value) for part, value in config.items()}
-    digest = hashlib.sha256(json.dumps(spelled, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.digest()
-
-
-def _with_hashed_path(part: Any) -> Any:
-    """The config of a component as fingerprints spell it, so that a name and its alias are the same model."""
-    path = HASHED_PATHS.get(str(part.get("_target_"))) if isinstance(part, Mapping) else None
-    return {**part, "_target_": path} if path else part
+    def model_id(self) -> ModelId:
+        """The model's id, with its aliases, computed from what the file holds."""
+        aliases = self.stored_id.aliases if self.stored_id else (earlier_id(self.config, self.tensors),)
+        return identify(self.config, self.tensors)._replace(aliases=aliases)
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -78,6 +66,7 @@ def save_model(
     autoencoder: AutoEncoder,
     entropy_model: EntropyModel,
     about: Mapping[str, Any],
+    aliases: Aliases = (),
 ) -> None:
     """Writes a model file; weights in half precision.
 
@@ -87,10 +76,13 @@ def save_model(
         autoencoder: its weights are stored.
         entropy_model: its tables are stored.
         about: anything else worth keeping.
+        aliases: earlier ids of a model that decodes as this one does.
     """
     tensors = _parts(autoencoder, entropy_model).state_dict()
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    _write(path, config, halves, about)
+    kept = _without_estimator(halves)
+    model_id = identify(config, kept)._replace(aliases=aliases)
+    _write(path, {"config": config, "about": about, "id": _id_to_json(model_id)}, kept)
 
 
 def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, about: Mapping[str, Any]) -> None:
@@ -102,18 +94,23 @@ def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, 
         quantizer: its codebooks are stored.
         about: anything else worth keeping.
     """
-    _write(path, {"quantizer": config}, quantizer.state_dict(prefix=QUANTIZER), about)
+    tensors = _without_estimator(quantizer.state_dict(prefix=QUANTIZER))
+    _write(path, {"config": {"quantizer": config}, "about": about}, tensors)
 
 
-def _write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    kept = {
+def _without_estimator(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a file keeps: the estimator is of use in training alone."""
+    return {
         name: tensor.cpu().contiguous()
         for name, tensor in tensors.items()
-        if not name.startswith(f"{QUANTIZER}estimator.")  # of use in training alone
+        if not name.startswith(f"{QUANTIZER}estimator.")
     }
-    header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
+
+
+def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    packed = json.dumps({"format": FORMAT, **header}, sort_keys=True)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(kept, {KEY: header}))
+        temporary.write_bytes(save(dict(tensors), {KEY: packed}))
 
 
 def read_model(path: Path) -> ModelFile:
@@ -122,43 +119,86 @@ def read_model(path: Path) -> ModelFile:
     Raises:
         ModelFileError: it is not there, damaged, or not one of ours.
     """
+    with _opened(path) as file:
+        header = _read_header(path, file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return ModelFile(header["config"], tensors, header.get("about") or {}, _id_from_json(path, header.get("id")))
+
+
+def read_id(path: Path) -> ModelId:
+    """The id of a model file, as it is stored there; reads no tensors where it is.
+
+    Raises:
+        ModelFileError: the file is not there, damaged, or not one of ours.
+    """
+    with _opened(path) as file:
+        stored = _id_from_json(path, _read_header(path, file).get("id"))
+    return stored or read_model(path).model_id
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            yield file
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such model file") from None
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from None
+
+
+def _read_header(path: Path, file: Any) -> dict[str, Any]:
+    header = json.loads((file.metadata() or {}).get(KEY, "null"))
     if not isinstance(header, dict) or not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{path}: a safetensors file, but not a model of this program")
     if header.get("format") != FORMAT:
         raise ModelFileError(f"{path}: model format {header.get('format')}, but this program reads format {FORMAT}")
-    return ModelFile(header["config"], tensors, header.get("about") or {})
+    return header
 
 
-def load_codec(path: Path, max_pixels: int = MAX_PIXELS) -> Codec:
+def _id_to_json(model_id: ModelId) -> dict[str, Any]:
+    whole, weights, aliases = model_id
+    pairs = [{"whole": one.hex(), "weights": other.hex()} for one, other in aliases]
+    return {"whole": whole.hex(), "weights": weights.hex(), "aliases": pairs}
+
+
+def _id_from_json(path: Path, stored: Any) -> ModelId | None:
+    if stored is None:
+        return None
+    try:
+        pairs = [(bytes.fromhex(one["whole"]), bytes.fromhex(one["weights"])) for one in (stored, *stored["aliases"])]
+    except (TypeError, KeyError, ValueError):
+        raise ModelFileError(f"{path}: damaged: the model's id is not two digests and a list of aliases") from None
+    if any(len(digest) != DIGEST_BYTES for pair in pairs for digest in pair):
+        raise ModelFileError(f"{path}: damaged: a digest in the model's id does not have {DIGEST_BYTES} bytes")
+    return ModelId(*pairs[0], tuple(pairs[1:]))
+
+
+def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None = None) -> ImageCodec:
     """The codec of a model file.
 
     Args:
         path: the file.
         max_pixels: compressed files that claim larger images are refused.
+        backend: chooses between compiled and plain code.
 
     Raises:
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
     with _fitting(path):
+        check_tensors(model.tensors)
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
             autoencoder = build_autoencoder(model.config)
-            entropy_model = build_entropy_model(model.config.get("entropy") or {}, autoencoder)
-            parts = _parts(autoencoder, entropy_model)
-        floats = {n: t.float() if t.is_floating_point() else t for n, t in model.tensors.items()}
-        parts.load_state_dict(floats, assign=True)
+            entropy_model = build_entropy_model(model.config.get("entropy"), autoencoder)
+        _load(_parts(autoencoder, entropy_model), model.tensors)
         entropy_model.check()
         given = model.config.get("qualities")
-        qualities = None if given is None else Qualities.from_config(given)
-    return Codec(autoencoder, entropy_model, model.fingerprints, max_pixels, qualities)
+        lambda_range = None if given is None else LambdaRange.from_config(given)
+        codec = ImageCodec(autoencoder, entropy_model, model.model_id, max_pixels, lambda_range, backend)
+    if model.stored_id not in (None, codec.model_id):
+        raise ModelFileError(f"{path}: damaged: its stored id is not that of its weights and its config")
+    return codec
 
 
 def load_quantizer(path: Path) -> Quantizer:
@@ -168,22 +208,30 @@ def load_quantizer(path: Path) -> Quantizer:
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
-    codebooks = {n.removeprefix(QUANTIZER): t.float() for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
+    codebooks = {n.removeprefix(QUANTIZER): t for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
     config = model.config.get("quantizer")
     with _fitting(path):
+        check_tensors(codebooks)
         with torch.device("meta"):
             quantizer = build(config if isinstance(config, Mapping) else {}, Quantizer)
-        quantizer.load_state_dict(codebooks, assign=True)
+        _load(quantizer, codebooks)
     return quantizer.eval()
+
+
+def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Gives a module, built without memory, the tensors of a file; computes in single precision."""
+    check_shapes(module.state_dict(), tensors)
+    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    module.load_state_dict(floats, assign=True)
 
 
 @contextmanager
 def _fitting(path: Path) -> Iterator[None]:
-    """What is built and does not fit is the file's fault."""
+    """A file may say anything, so whatever goes wrong in building a model from it is the file's fault."""
     try:
         yield
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
 
 

@@ -5,11 +5,15 @@ registered here and nothing else is imported, built or called. Names are written
 keeps its meaning for ever, wherever the code of its class moves.
 """
 
+import inspect
+import json
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from vqvae.errors import ConfigError
+from vqvae.errors import ConfigError, errors_of
+from vqvae.models.checks import check_arguments
 
 T = TypeVar("T")
 
@@ -23,11 +27,16 @@ COMPONENTS = {
     "conv_decoder": "vqvae.networks.decoder.ConvDecoder",
     "lapped_encoder": "vqvae.networks.lapped.LappedEncoder",
     "lapped_decoder": "vqvae.networks.lapped.LappedDecoder",
+    "variable_rate_encoder": "vqvae.networks.variable_rate.VariableRateEncoder",
+    "variable_rate_decoder": "vqvae.networks.variable_rate.VariableRateDecoder",
     "uniform": "vqvae.entropy.uniform.Uniform",
     "histogram": "vqvae.entropy.histogram.Histogram",
     "context": "vqvae.entropy.context.model.Context",
 }
-"""Where the class of each registered name is today; imported when it is first built."""
+"""Where the class of each registered name is today; imported when it is first built. Installed packages add theirs by
+entry points of the group below, `name = "their.module:Class"`; scripts by `register`."""
+
+ENTRY_POINTS = "vqvae.components"
 
 ALIASES = {
     "vqvae.quantizers.vq.VQ": "vq",
@@ -45,6 +54,20 @@ ALIASES = {
 """What model files called components before they had names: permanent, and independent of where classes are today."""
 
 
+def register(name: str, path: str) -> None:
+    """Registers a component of another package under a name, which model files then keep.
+
+    Args:
+        name: not that of another component.
+        path: of its class, as in `their.module.Class`.
+
+    Raises:
+        ConfigError: the name is taken.
+    """
+    if COMPONENTS.setdefault(name, path) != path or name in ALIASES:
+        raise ConfigError(f"{name!r} is the registered name of another component: choose another name")
+
+
 def registered_name(target: object) -> str:
     """The registered name of a component, given that name or an alias.
 
@@ -56,8 +79,53 @@ def registered_name(target: object) -> str:
     """
     name = ALIASES.get(str(target), str(target))
     if name not in COMPONENTS:
+        _register_entry_point(name)
+    if name not in COMPONENTS:
         raise ConfigError(f"_target_ is {target!r}, but must be a registered component: {', '.join(COMPONENTS)}")
     return name
+
+
+def _register_entry_point(name: str) -> None:
+    for found in entry_points(group=ENTRY_POINTS, name=name):
+        COMPONENTS[name] = found.value.replace(":", ".")
+
+
+def component(target: object) -> type:
+    """The class of a registered component; imports its module.
+
+    Raises:
+        ConfigError: no such component is registered, or it cannot be imported.
+    """
+    module, _, class_name = COMPONENTS[registered_name(target)].rpartition(".")
+    try:
+        return getattr(import_module(module), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{target}: cannot be imported ({error}): install the package that it is part of") from None
+
+
+def decoding_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What decoding depends on in the config of a component: its registered name and its structural arguments.
+
+    Left out are the arguments that the class names in `non_decoding_arguments` and those that equal their defaults, so
+    that a class may be given further arguments later.
+
+    Raises:
+        ConfigError: the component is not registered.
+    """
+    kind = component(config.get("_target_"))
+    defaults = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+    ignored: frozenset[str] = getattr(kind, "non_decoding_arguments", frozenset())
+    structural = {
+        name: value
+        for name, value in config.items()
+        if name != "_target_" and name not in ignored and _as_json(value) != _as_json(defaults.get(name, ...))
+    }
+    return {"_target_": registered_name(config.get("_target_")), **structural}
+
+
+def _as_json(value: Any) -> str:
+    """A form in which lists equal tuples; `...` and anything else that JSON does not know equals itself alone."""
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def build(config: Mapping[str, Any], kind: type[T]) -> T:
@@ -71,12 +139,13 @@ def build(config: Mapping[str, Any], kind: type[T]) -> T:
         ConfigError: the component is not registered, is of another kind, or refuses its arguments.
     """
     target = config.get("_target_")
-    module, _, class_name = COMPONENTS[registered_name(target)].rpartition(".")
-    component = getattr(import_module(module), class_name)
-    if not issubclass(component, kind):
+    found = component(target)
+    if not issubclass(found, kind):
         raise ConfigError(f"_target_ is {target!r}, but must name a subclass of {kind.__name__}")
     arguments = {key: value for key, value in config.items() if key != "_target_"}
+    with errors_of(str(target)):
+        check_arguments(found, arguments)
     try:
-        return component(**arguments)
+        return found(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{target}: {error}") from error

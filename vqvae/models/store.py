@@ -1,53 +1,206 @@
-"""The models that come with the package."""
+"""Where models are found: those bundled with the package by name or by the ids in files, others by path."""
 
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from vqvae.errors import ModelFileError
-from vqvae.models.file import read_model
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from vqvae.backend.dispatch import Backend
+from vqvae.codec import ImageCodec
+from vqvae.errors import ModelFileError, UnknownModelError, VqvaeError
+from vqvae.formats import Container, ModelId, unpack
+from vqvae.formats.vqa.reader import Archive
+from vqvae.media.images import MAX_PIXELS
+from vqvae.models.file import load_codec, read_id
 
 FOLDER = Path(__file__).parent / "weights"
 SMALL_IMAGES, PHOTOGRAPHS = "cifar10-rvq-16", "photo"
+SPEECH_FOLDER, SPEECH = FOLDER / "speech", "speech"
 SMALL = 64 * 64  # pixels
 
 
 def shipped_models() -> dict[str, Path]:
-    """Each shipped model's file, by its name."""
+    """Each bundled model's file, by its name."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
 
 
-def find_model(name: str) -> Path:
-    """The file of a model given by the name of a shipped one or by a path.
+def find_model(name: str | Path) -> Path:
+    """The file of a model given by the name of a bundled one or by a path.
 
     Raises:
-        ModelFileError: neither a shipped model nor a file.
+        ModelFileError: neither a bundled model nor a file.
     """
     shipped = shipped_models()
-    if name in shipped:
-        return shipped[name]
+    if str(name) in shipped:
+        return shipped[str(name)]
     if not Path(name).is_file():
         raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
     return Path(name)
 
 
-def default_model(pixels: int, many_rates: bool = False) -> Path:
-    """The file of the model that suits an image best.
-
-    Args:
-        pixels: how many the image has.
-        many_rates: whether a rate shall be chosen, which not all models allow.
-    """
-    return find_model(SMALL_IMAGES if pixels <= SMALL and not many_rates else PHOTOGRAPHS)
-
-
-def find_model_of(fingerprint: bytes) -> Path:
-    """The shipped model one of whose fingerprints begins like this.
+def find_speech_model(name: str = SPEECH) -> Path:
+    """The file of a speech model given by the name of a bundled one or by a path.
 
     Raises:
-        ModelFileError: none does.
+        ModelFileError: neither a bundled model nor a file.
     """
-    for path in shipped_models().values():
-        if any(own.startswith(fingerprint) for own in read_model(path).fingerprints):
-            return path
-    raise ModelFileError(
-        f"made with a model that is not shipped (fingerprint {fingerprint.hex()}): name its file with --model"
-    )
+    shipped = SPEECH_FOLDER / f"{name}.safetensors"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        raise ModelFileError(f"{name}: neither a file nor a bundled speech model ({SPEECH})")
+    return path
+
+
+def default_model(pixels: int, variable_rate: bool = False) -> Path:
+    """The file of the bundled model that suits an image best.
+
+    Args:
+        pixels: number of pixels of the image.
+        variable_rate: whether the rate is going to be chosen, which only variable-rate models allow.
+    """
+    return find_model(SMALL_IMAGES if pixels <= SMALL and not variable_rate else PHOTOGRAPHS)
+
+
+def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec:
+    """The codec of a model.
+
+    Args:
+        model: the name of a bundled model, such as `photo`, or the path of a model file.
+        device: where its networks compute.
+
+    Raises:
+        ModelFileError: there is no such model, or its file is damaged.
+        VqvaeError: there is no such device.
+    """
+    return ModelStore(device=device).codec(find_model(model))
+
+
+class ModelStore:
+    """Codecs by what they are needed for; each is loaded when it is first asked for, and kept.
+
+    A store may be pickled: the copy loads its codecs itself.
+
+    Args:
+        model: the name of a bundled model or the path of a model file, used for everything; None for the bundled
+            models, of which each image gets the one that suits it and each file the one that made it.
+        device: where the networks compute.
+        max_pixels: compressed files that claim larger images are refused; None for Pillow's limit.
+        variable_rate: whether images are given to variable-rate models alone, so that a quality can be chosen.
+        backend: chooses between compiled and plain code, for all codecs of the store.
+
+    Raises:
+        ModelFileError: there is no such model.
+        VqvaeError: there is no such device.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        device: torch.device | str = "cpu",
+        max_pixels: int | None = None,
+        variable_rate: bool = False,
+        backend: Backend | None = None,
+    ):
+        self.backend = backend
+        self.device = _checked(device)
+        self.max_pixels = max_pixels or MAX_PIXELS
+        self.variable_rate = variable_rate
+        self.model = None if model is None else find_model(model)
+        self._codecs: dict[Path, ImageCodec] = {}
+        self._paths: dict[ModelId, Path] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_codecs": {}}
+
+    def codec(self, path: Path) -> ImageCodec:
+        """The codec of a model file.
+
+        Raises:
+            ModelFileError: the file is not there, damaged, or not one of ours.
+            UsageError: a quality is going to be chosen, but the model has one rate.
+        """
+        if path not in self._codecs:
+            codec = load_codec(path, self.max_pixels, self.backend)
+            if self.variable_rate:
+                codec.check_variable_rate()
+            self._codecs[path] = codec.to(self.device)
+        return self._codecs[path]
+
+    def preload(self) -> "ModelStore":
+        """Loads the given model, if there is one, so that what is wrong with it is told at once; returns the store."""
+        if self.model:
+            self.codec(self.model)
+        return self
+
+    def path_for(self, image: UInt8[np.ndarray, "H W 3"]) -> Path:
+        """The model file for an image."""
+        return self.model or default_model(image[..., 0].size, self.variable_rate)
+
+    def path_for_all(self, images: Iterable[Callable[[], UInt8[np.ndarray, "H W 3"]]]) -> Path:
+        """The model file for several images, each given by what loads it: the one for the first that can be loaded."""
+        if self.model:
+            return self.model
+        for load_image in images:
+            with suppress(Exception):  # whoever needs the image meets the error again
+                return self.path_for(load_image())
+        return default_model(0, self.variable_rate)
+
+    def for_image(self, image: UInt8[np.ndarray, "H W 3"]) -> ImageCodec:
+        """The codec to compress an image with."""
+        return self.codec(self.path_for(image))
+
+    @property
+    def paths(self) -> dict[ModelId, Path]:
+        """The model files that files may have been made with, by id."""
+        if not self._paths:
+            paths = shipped_models().values() if self.model is None else [self.model]
+            self._paths = {read_id(path): path for path in paths}
+        return self._paths
+
+    def for_archive(self, archive: Archive) -> ImageCodec:
+        """The codec of an archive.
+
+        Raises:
+            UnknownModelError: none of the models made it.
+        """
+        return self.codec(self.path_for_archive(archive))
+
+    def path_for_archive(self, archive: Archive) -> Path:
+        """The file of the model that made an archive.
+
+        Raises:
+            UnknownModelError: none of the models made it.
+        """
+        for model_id, path in self.paths.items():
+            if archive.header.is_of(model_id):
+                return path
+        hint = archive.header.model_hint.hex()
+        known = "that is not shipped" if self.model is None else f"than {self.model}"
+        raise UnknownModelError(
+            f"{archive.path}: made with another model {known} (its id begins with {hint}): name its file with --model"
+        )
+
+    def unpack(self, data: bytes, stages: int | None = None) -> tuple[ImageCodec, Container]:
+        """The codec of a .vqz file, and what the file holds.
+
+        Args:
+            data: the file's bytes.
+            stages: of a progressive file, read the first stages only.
+
+        Raises:
+            UnknownModelError: none of the models made it.
+            BitstreamError: it is foreign, truncated or corrupt.
+        """
+        container = unpack(data, self.paths, stages)
+        return self.codec(self.paths[container.model_id]), container
+
+
+def _checked(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise VqvaeError(f"--device {device}: {str(error).splitlines()[0]}") from None

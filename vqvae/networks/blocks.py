@@ -1,7 +1,12 @@
 """The parts that encoder and decoder are made of."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
+
+MAX_LEVELS, MAX_CHANNELS, MAX_BLOCKS, MAX_PATCH = 8, 8192, 64, 64
+"""Limits for what a model file may ask for; the number of blocks is of all levels together."""
 
 
 class ResidualBlock(nn.Module):
@@ -27,9 +32,24 @@ def residual_blocks(channels: int, hidden: int, number: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels, hidden) for _ in range(number)))
 
 
-def check_levels(channels: list[int], hidden: list[int], blocks: list[int]) -> None:
-    """Raises ValueError unless all lists name the same levels, at least one."""
-    if not channels or not len(channels) == len(hidden) == len(blocks):
+def check_levels(dim: int, channels: Sequence[int], hidden: Sequence[int], blocks: Sequence[int], patch: int) -> None:
+    """Checks the arguments of a network before anything is built.
+
+    Raises:
+        ValueError: the lists do not name the same levels, or a number is out of range.
+    """
+    if not channels or not len(channels) == len(hidden) == len(blocks) <= MAX_LEVELS:
         raise ValueError(
-            f"channels={channels}, hidden={hidden} and blocks={blocks} must have one entry each per level, finest first"
+            f"channels={channels}, hidden={hidden} and blocks={blocks} must have one entry each per level, finest "
+            f"first, for 1 to {MAX_LEVELS} levels"
         )
+    for name, values, least, most in (
+        ("dim", [dim], 1, MAX_CHANNELS),
+        ("channels", channels, 1, MAX_CHANNELS),
+        ("hidden", hidden, 1, MAX_CHANNELS),
+        ("blocks", blocks, 0, MAX_BLOCKS),
+        ("blocks in all", [sum(blocks)], 0, MAX_BLOCKS),
+        ("patch", [patch], 1, MAX_PATCH),
+    ):
+        if not least <= min(values) <= max(values) <= most:
+            raise ValueError(f"{name}={values[0] if len(values) == 1 else values} must be from {least} to {most}")

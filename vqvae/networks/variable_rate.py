@@ -1,14 +1,20 @@
-"""Networks beside a lapped transform that know at which rate they work."""
+"""Networks beside a lapped transform that know at which rate they work, so that one model serves all rates."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vqvae.networks.lapped import SLOWER, LappedDecoder, LappedEncoder, _silence
+from vqvae.networks.lapped import LappedAnalysis, LappedSynthesis, zero_init
 
 NODES = 9
-"""Rates at which gains are kept; in between they are interpolated."""
+"""Number of rates whose gains are learned; in between they are interpolated."""
+
+PATCH = 4
+"""Pixels per position of the finest level, in each direction."""
+
+Rate = float | Float[Tensor, " n"]
+"""From 0 (lowest) to 1: of all images, or of each."""
 
 
 class RateGain(nn.Module):
@@ -25,22 +31,16 @@ class RateGain(nn.Module):
         self.gains = nn.Parameter(torch.zeros(NODES, channels))
 
     def forward(self, x: Float[Tensor, "n c h w"], rate: Float[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        """Scales the channels of each image.
-
-        Args:
-            x: features.
-            rate: of each image, from 0 (lowest) to 1.
-        """
-        place = rate.clamp(0, 1) * (NODES - 1)
-        lower = place.floor().clamp(max=NODES - 2)
-        share = (place - lower).unsqueeze(1)
-        lower = lower.long()
-        gains = 1 + torch.lerp(self.gains[lower], self.gains[lower + 1], share)
+        position = rate.clamp(0, 1) * (NODES - 1)
+        node = position.floor().clamp(max=NODES - 2)
+        fraction = (position - node).unsqueeze(1).to(self.gains.dtype)
+        lower, upper = (self.gains[node.long() + step] for step in (0, 1))
+        gains = 1 + torch.lerp(lower, upper, fraction)
         return x * gains[:, :, None, None].to(x.dtype)
 
 
 class GainBlock(nn.Module):
-    """x + a 3×3 convolution, gains for the rate, and a 1×1 convolution back.
+    """x + a 3×3 convolution, gains for the rate, and a 1×1 convolution.
 
     Args:
         channels: channels in, in between and out.
@@ -57,7 +57,7 @@ class GainBlock(nn.Module):
 
 
 class CoarseBranch(nn.Module):
-    """x + blocks at half the resolution: twice the reach at a quarter of the operations. Begins as x alone.
+    """x + blocks at half the resolution: twice the reach at a quarter of the operations. Adds nothing at first.
 
     Args:
         channels: channels in and out.
@@ -68,103 +68,117 @@ class CoarseBranch(nn.Module):
     def __init__(self, channels: int, coarse: int, blocks: int):
         super().__init__()
         self.down = nn.Conv2d(channels, coarse, 2, stride=2)
-        self.blocks = nn.ModuleList(GainBlock(coarse) for _ in range(blocks))
+        self.blocks = GainBlocks(coarse, blocks)
         self.up = nn.Conv2d(coarse, 4 * channels, 1)
-        _silence(self.up)
+        zero_init(self.up)
 
     def forward(self, x: Float[Tensor, "n c h w"], rate: Float[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         height, width = x.shape[2:]
         even = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 or width % 2 else x
-        y = self.down(F.silu(even))
-        for block in self.blocks:
-            y = block(y, rate)
+        y = self.blocks(self.down(F.silu(even)), rate)
         return x + F.pixel_shuffle(self.up(F.silu(y)), 2)[:, :, :height, :width]
 
 
-class VariableRateEncoder(nn.Module):
+class GainBlocks(nn.ModuleList):
+    """Blocks one after the other.
+
+    Args:
+        channels: channels of each.
+        number: of blocks.
+    """
+
+    def __init__(self, channels: int, number: int):
+        super().__init__(GainBlock(channels) for _ in range(number))
+
+    def forward(self, x: Float[Tensor, "n c h w"], rate: Float[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        for block in self:
+            x = block(x, rate)
+        return x
+
+
+class VariableRateEncoder(LappedAnalysis):
     """Image → grid of vectors at 1/8 of the resolution, for any rate.
 
     Args:
         dim: dimension D of the vectors.
         channels: channels at 1/4, 1/8 and 1/16 of the resolution.
-        blocks: blocks at each.
+        blocks: blocks at each of them.
     """
 
-    stride = 8
+    takes_rate = True
 
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
-        super().__init__()
-        fine, middle, coarse = channels
-        self.embed = nn.Conv2d(48, fine, 3, padding=1)
-        self.fine = nn.ModuleList(GainBlock(fine) for _ in range(blocks[0]))
+        fine, middle, coarse = _check_levels(channels, blocks)
+        super().__init__(dim, 2 * PATCH, -(-(blocks[0] + 3) // 2) + _coarse_reach(blocks))
+        before = blocks[1] // 2
+        self.embed = nn.Conv2d(3 * PATCH**2, fine, 3, padding=1)
+        self.fine = GainBlocks(fine, blocks[0])
         self.down = nn.Conv2d(fine, middle, 4, stride=2, padding=1)
-        half = blocks[1] // 2
-        self.before = nn.ModuleList(GainBlock(middle) for _ in range(half))
+        self.before = GainBlocks(middle, before)
         self.coarse = CoarseBranch(middle, coarse, blocks[2])
-        self.after = nn.ModuleList(GainBlock(middle) for _ in range(blocks[1] - half))
+        self.after = GainBlocks(middle, blocks[1] - before)
         self.last = nn.Conv2d(middle, dim, 1)
-        _silence(self.last)
-        self.transform = nn.Conv2d(3, dim, 16, 8, 4)
+        zero_init(self.last)
         self.gain = RateGain(dim)
-        self.reach = 12
 
-    def forward(self, image: Float[Tensor, "n 3 H W"], rate: Float[Tensor, " n"]) -> Float[Tensor, "n D h w"]:
-        x = self.embed(F.pixel_unshuffle(image, 4))
-        for block in self.fine:
-            x = block(x, rate)
-        x = self.down(F.silu(x))
-        for block in self.before:
-            x = block(x, rate)
-        x = self.coarse(x, rate)
-        for block in self.after:
-            x = block(x, rate)
-        x = self.last(F.silu(x)).float()
-        with torch.autocast(image.device.type, enabled=False):  # bfloat16 is too coarse for what is to be quantised
-            return self.gain(self.transform(SLOWER * image) + x, rate)
-
-    start = LappedEncoder.start
+    def forward(self, image: Float[Tensor, "n 3 H W"], rate: Rate) -> Float[Tensor, "n D h w"]:  # type: ignore[override]
+        """Encodes images; the vectors are in full precision under autocast, too, since bfloat16 is too coarse to be
+        quantised at high rates.
+        """
+        rate = _of_each(rate, image)
+        x = self.fine(self.embed(F.pixel_unshuffle(image, PATCH)), rate)
+        x = self.coarse(self.before(self.down(F.silu(x)), rate), rate)
+        x = self.last(F.silu(self.after(x, rate))).to(self.transform.weight.dtype)
+        with torch.autocast(image.device.type, enabled=False):
+            return self.gain(self.linear(image) + x, rate)
 
 
-class VariableRateDecoder(nn.Module):
+class VariableRateDecoder(LappedSynthesis):
     """Grid of vectors → image: the encoder in reverse.
 
     Args:
         dim: dimension D of the vectors.
         channels: channels at 1/4, 1/8 and 1/16 of the resolution.
-        blocks: blocks at each.
+        blocks: blocks at each of them.
     """
 
+    takes_rate = True
+
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
-        super().__init__()
-        fine, middle, coarse = channels
+        fine, middle, coarse = _check_levels(channels, blocks)
+        super().__init__(dim, 2 * PATCH, 1 + -(-(blocks[0] + 1) // 2) + _coarse_reach(blocks))
+        before = blocks[1] // 2
         self.gain = RateGain(dim)
         self.embed = nn.Conv2d(dim, middle, 3, padding=1)
-        half = blocks[1] // 2
-        self.before = nn.ModuleList(GainBlock(middle) for _ in range(half))
+        self.before = GainBlocks(middle, before)
         self.coarse = CoarseBranch(middle, coarse, blocks[2])
-        self.after = nn.ModuleList(GainBlock(middle) for _ in range(blocks[1] - half))
+        self.after = GainBlocks(middle, blocks[1] - before)
         self.up = nn.Conv2d(middle, 4 * fine, 1)
-        self.fine = nn.ModuleList(GainBlock(fine) for _ in range(blocks[0]))
-        self.last = nn.Conv2d(fine, 48, 3, padding=1)
-        _silence(self.last)
-        self.transform = nn.ConvTranspose2d(dim, 3, 16, 8, 4)
-        self.reach = 12
+        self.fine = GainBlocks(fine, blocks[0])
+        self.last = nn.Conv2d(fine, 3 * PATCH**2, 3, padding=1)
+        zero_init(self.last)
 
-    def forward(self, latent: Float[Tensor, "n D h w"], rate: Float[Tensor, " n"]) -> Float[Tensor, "n 3 H W"]:
+    def forward(self, latent: Float[Tensor, "n D h w"], rate: Rate) -> Float[Tensor, "n 3 H W"]:  # type: ignore[override]
+        rate = _of_each(rate, latent)
         with torch.autocast(latent.device.type, enabled=False):
             latent = self.gain(latent, rate)
-            linear = self._overlap(SLOWER * latent)
-        x = self.embed(latent)
-        for block in self.before:
-            x = block(x, rate)
-        x = self.coarse(x, rate)
-        for block in self.after:
-            x = block(x, rate)
-        x = F.pixel_shuffle(self.up(F.silu(x)), 2)
-        for block in self.fine:
-            x = block(x, rate)
-        pixels = F.pixel_shuffle(self.last(F.silu(x)), 4)
-        return linear + pixels.float()
+            linear = self.linear(latent)
+        x = self.coarse(self.before(self.embed(latent), rate), rate)
+        x = F.pixel_shuffle(self.up(F.silu(self.after(x, rate))), 2)
+        x = self.last(F.silu(self.fine(x, rate)))
+        return linear + F.pixel_shuffle(x, PATCH).to(linear.dtype)
 
-    _overlap = LappedDecoder._overlap
-    start = LappedDecoder.start
+
+def _of_each(rate: Rate, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    return torch.as_tensor(rate, dtype=torch.float32, device=images.device).expand(len(images))
+
+
+def _coarse_reach(blocks: list[int]) -> int:
+    """How far the blocks at 1/8 and 1/16 of the resolution reach, in vectors."""
+    return blocks[1] + 2 * blocks[2] + 1
+
+
+def _check_levels(channels: list[int], blocks: list[int]) -> list[int]:
+    if len(channels) != 3 or len(blocks) != 3 or min(channels) < 1 or min(blocks) < 0:
+        raise ValueError(f"channels={channels} and blocks={blocks} must have three entries each: at 1/4, 1/8 and 1/16")
+    return channels

@@ -7,13 +7,13 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from vqvae.backend.cold_start import is_cold
+from vqvae.backend.dispatch import prefers_plain
 
 
 def kernels_for(x: Tensor) -> ModuleType | None:
     """The compiled searches, or None where x is not float32 on a CPU, or Numba is missing or not worth importing."""
     fits = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.compiler.is_compiling()
-    return _load() if fits and not is_cold() else None
+    return _load() if fits and not prefers_plain() else None
 
 
 @cache

@@ -93,13 +93,6 @@ class DiVeQ(Estimator):
         return Estimate(x + length * _direction(aim), x.new_zeros(()))
 
 
-class CodewordGradient(Estimator):
-    """The quantised values; their gradient reaches codewords and vectors alike, as if the error were constant."""
-
-    def forward(self, x: Float[Tensor, "n D"], quantized: Float[Tensor, "n D"]) -> Estimate:
-        return Estimate(quantized + (x - x.detach()), x.new_zeros(()))
-
-
 class StraightThrough(Estimator):
     """Straight-through: the gradient skips the quantiser, and two loss terms pull codewords and vectors together.
 

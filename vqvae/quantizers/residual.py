@@ -26,6 +26,8 @@ class ResidualVQ(SummedQuantizer):
         channel_dim: axis of the input that holds the vectors: -1, or 1 for feature maps (b, D, h, w).
     """
 
+    non_decoding_arguments = frozenset({"beam"})
+
     def __init__(
         self,
         dim: int,

@@ -8,6 +8,8 @@ from vqvae.quantizers.chunking import search_in_chunks
 from vqvae.quantizers.codebook_quantizer import CodebookQuantizer
 from vqvae.quantizers.joint_fit import fit_jointly
 
+MAX_BEAM = 4096
+
 
 class SummedQuantizer(CodebookQuantizer, PrefixDecodable):
     """M codebooks; a vector's value is the sum of one codeword from each.
@@ -53,5 +55,5 @@ class SummedQuantizer(CodebookQuantizer, PrefixDecodable):
 
 def check_beam(beam: int) -> None:
     """Raises ValueError unless a search can keep so many partial sums."""
-    if beam < 1:
-        raise ValueError(f"beam is {beam}, but must be at least 1")
+    if not 1 <= beam <= MAX_BEAM:
+        raise ValueError(f"beam is {beam}, but must be from 1 to {MAX_BEAM}")

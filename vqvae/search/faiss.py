@@ -12,7 +12,7 @@ from vqvae.quantizers.summed import SummedQuantizer
 try:
     import faiss
 except ImportError:
-    raise MissingPackageError("faiss is not installed: pip install 'vqvae[faiss]'") from None
+    raise MissingPackageError("faiss is not installed: pip install 'vqkit[faiss]'") from None
 
 
 def to_faiss(quantizer: Quantizer) -> faiss.IndexPQ | faiss.IndexResidualQuantizer:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
@@ -69,7 +70,14 @@ class ImageCompression(QuantizerTraining):
 
     def _measure(self, split: str, batch: UInt8[Tensor, "n 3 H W"]) -> None:
         pixels = to_pixels(self.autoencoder(normalize(batch)).images)
-        self.psnr(pixels.float(), batch.float())
-        self.ssim(pixels.float(), batch.float())
+        self._compare(pixels, batch, self.psnr, self.ssim)
         self.log(f"{split}/psnr", self.psnr, on_epoch=True, on_step=False, prog_bar=True)
         self.log(f"{split}/ssim", self.ssim, on_epoch=True, on_step=False, prog_bar=True)
+
+    def _compare(
+        self, decoded: UInt8[Tensor, "n 3 H W"], originals: UInt8[Tensor, "n 3 H W"], *metrics: Metric
+    ) -> None:
+        """Updates metrics of images, in float32 whatever the precision of the training: half is too coarse for SSIM."""
+        with torch.autocast(decoded.device.type, enabled=False):
+            for metric in metrics:
+                metric(decoded.float(), originals.float())

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the polynomial that is iterated; by Jordan, "Muon", 2024."""
 
 
 class ConvMuon(Optimizer):
@@ -53,17 +54,17 @@ class ConvMuon(Optimizer):
                 if parameter.grad is None:
                     continue
                 if parameter.dim() == 4 and min(parameter.shape[:2]) >= self.smallest:
-                    self._orthogonal_step(parameter, group)
+                    self._orthogonal_step(parameter, parameter.grad, group)
                 else:
                     rest.append(parameter)
             self._adam_step(rest, group)
         return loss
 
-    def _orthogonal_step(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _orthogonal_step(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        grad, momentum = parameter.grad, state["momentum"]
+        momentum = state["momentum"]
         momentum.lerp_(grad, 1 - group["momentum"])
         update = orthogonalize(grad.lerp(momentum, group["momentum"]).flatten(1))
         scale = 0.2 * max(update.shape) ** 0.5

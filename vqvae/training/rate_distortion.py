@@ -50,6 +50,7 @@ class RateDistortion(ImageCompression):
     ):
         super().__init__(autoencoder, optimizer, scheduler)
         self.rates = Rates(autoencoder.quantizer, finest, coarsest, levels, memory)
+        self.quantizer.encode(torch.zeros(1, self.quantizer.dim), self.rates.costs(0))  # or it says that it cannot
         self.register_buffer("usual", torch.zeros(levels))
         self.usual: Float[Tensor, " L"]  # what the distortion of each level was lately; 0 before the first time
         self.level_psnr = nn.ModuleList(PeakSignalNoiseRatio(data_range=255.0) for _ in range(levels))
@@ -117,8 +118,7 @@ class RateDistortion(ImageCompression):
             indices = self.quantizer.encode(vectors, self.rates.costs(level))
             pixels = to_pixels(self.autoencoder.decoder(to_grid(self.quantizer.decode(indices), latent)))
             bits = self.rates.bits(level).gather(1, indices.T).sum()
-            psnr(pixels.float(), batch.float())
-            self.ssim(pixels.float(), batch.float())
+            self._compare(pixels, batch, psnr, self.ssim)
             bpp(bits / batch[:, 0].numel(), weight=len(batch))
             self.log(f"{split}/psnr_{level}", psnr, on_epoch=True, on_step=False)
             self.log(f"{split}/bpp_{level}", bpp, on_epoch=True, on_step=False)

@@ -10,17 +10,14 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.image import PeakSignalNoiseRatio
 
-from vqvae.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
-from vqvae.quantizers import count_usage
-from vqvae.quantizers.product_residual import ProductResidualVQ
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.errors import ConfigError
+from vqvae.quantizers import ProductResidualVQ, count_usage
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.images import ImageCompression
 
 DISTORTION_DECAY = 0.98
 """The share of a level's mean distortion that stays at each batch."""
-
-SCALE_EVERY = 20
-"""Batches between two measurements of how much larger errors become in the decoder."""
 
 PRIOR = 1e-3
 """What a codeword that is never chosen is counted as, in vectors."""
@@ -68,13 +65,11 @@ class RateModel(nn.Module):
         self.pieces = quantizer.pieces
         lambdas = lambda_max * (lambda_min / lambda_max) ** (torch.arange(levels) / (levels - 1))
         self.stages = [1 + sum(float(one) < limit for limit in stage_lambdas) for one in lambdas]
-        shape = (levels, quantizer.stages, quantizer.codebook_size)
+        shape = (levels, quantizer.num_indices, quantizer.codebook_size)
         self.register_buffer("counts", torch.full(shape, VECTORS / quantizer.codebook_size))
         self.register_buffer("lambdas", lambdas / 127.5**2)
-        self.register_buffer("scale", torch.ones(levels))
         self.counts: Float[Tensor, "L M K"]
         self.lambdas: Float[Tensor, " L"]
-        self.scale: Float[Tensor, " L"]
 
     @property
     def levels(self) -> int:
@@ -86,10 +81,6 @@ class RateModel(nn.Module):
         counts = self.counts[level, : self.stages[level] * self.pieces] + PRIOR
         return (counts.sum(1, keepdim=True) / counts).log2()
 
-    def lagrangian(self, level: int) -> Float[Tensor, ""]:
-        """λ in squared distances of vectors."""
-        return self.lambdas[level] / self.scale[level]
-
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
     def choose(
@@ -100,7 +91,7 @@ class RateModel(nn.Module):
         The gradient is that of the expected bits where codewords are chosen at random, with probabilities
         ∝ exp(-(distance + λ · bits) ln 2 / λ): the channel of least rate for its distortion, Berger 1971.
         """
-        bits, lmbda = self.bits(level).unsqueeze(1), self.lagrangian(level)
+        bits, lmbda = self.bits(level).unsqueeze(1), self.lambdas[level]
         slope = math.log(2) / lmbda
         remainder, gradient, chosen = x, torch.zeros_like(x), []
         for stage in range(self.stages[level]):
@@ -116,7 +107,7 @@ class RateModel(nn.Module):
                 pull = (shares * (costs - expected)) @ books
                 gradient += 2 * slope * pull.transpose(0, 1).flatten(1)
             chosen.append(index)
-            remainder = remainder - quantizer.decode_stage(index, stage)
+            remainder = remainder - decode_stage(books, index)
         return Choice(torch.cat(chosen, 1), gradient)
 
     def count(self, level: int, indices: Int64[Tensor, "n m"]) -> None:
@@ -131,7 +122,7 @@ class RateModel(nn.Module):
         """
         quantizer.fit(vectors, iterations)
         size = self.counts.shape[2]
-        for stage in range(quantizer.depth):
+        for stage in range(quantizer.stages):
             part = slice(stage * self.pieces, (stage + 1) * self.pieces)
             levels = [level for level in range(self.levels) if self.stages[level] > stage]
             for _ in range(iterations):
@@ -150,6 +141,12 @@ class RateModel(nn.Module):
                 quantizer.codebooks[part] = torch.where(used.unsqueeze(2) > 0, moved, quantizer.codebooks[part])
 
 
+def decode_stage(books: Float[Tensor, "m K d"], indices: Int64[Tensor, "n m"]) -> Float[Tensor, "n D"]:
+    """The codewords of one stage, side by side."""
+    offsets = torch.arange(len(books), device=indices.device) * books.shape[1]
+    return books.flatten(0, 1).index_select(0, (indices + offsets).flatten()).view(len(indices), -1)
+
+
 class VariableRate(ImageCompression):
     """Trains an autoencoder whose indices are chosen by distortion + λ · bits, for several λ in turn.
 
@@ -161,7 +158,6 @@ class VariableRate(ImageCompression):
         autoencoder: what to train.
         optimizer, scheduler: make optimiser and learning-rate schedule.
         lambda_min, lambda_max, levels, stage_lambdas, decay: the rates, as `RateModel` has them.
-        rate_gradient: weight of the rate's gradient.
     """
 
     def __init__(
@@ -174,16 +170,24 @@ class VariableRate(ImageCompression):
         levels: int,
         stage_lambdas: list[float],
         decay: float,
-        rate_gradient: float = 1.0,
     ):
         super().__init__(autoencoder, optimizer, scheduler)
-        assert isinstance(autoencoder.quantizer, ProductResidualVQ)
+        if not isinstance(autoencoder.quantizer, ProductResidualVQ):
+            name = type(autoencoder.quantizer).__name__
+            raise ConfigError(f"{name} cannot be trained for all rates at once: set quantizer=prvq")
+        if not (autoencoder.encoder.takes_rate and autoencoder.decoder.takes_rate):
+            raise ConfigError("these networks do not take a rate: set network=variable_rate")
         self.rates = RateModel(autoencoder.quantizer, lambda_min, lambda_max, levels, stage_lambdas, decay)
-        self.rate_gradient = rate_gradient
         self.register_buffer("running_distortion", torch.zeros(levels))
         self.running_distortion: Float[Tensor, " L"]
         self.level_psnr = nn.ModuleList(PeakSignalNoiseRatio(data_range=255.0) for _ in range(levels))
         self.level_bpp = nn.ModuleList(MeanMetric() for _ in range(levels))
+
+    @property
+    def product_residual(self) -> ProductResidualVQ:
+        """The quantiser."""
+        assert isinstance(self.autoencoder.quantizer, ProductResidualVQ)
+        return self.autoencoder.quantizer
 
     def vectors(self, batch: UInt8[Tensor, "n 3 H W"]) -> Float[Tensor, "v D"]:
         rate = torch.linspace(0, 1, len(batch), device=batch.device)
@@ -195,7 +199,7 @@ class VariableRate(ImageCompression):
         rate = torch.tensor(levels, device=images.device) / (self.rates.levels - 1)
         latent = self.autoencoder.encoder(images, rate).float()
         vectors = latent.permute(0, 2, 3, 1).flatten(1, 2)
-        quantizer = self.autoencoder.quantizer
+        quantizer = self.product_residual
         chosen = [self.rates.choose(quantizer, one.detach(), level) for one, level in zip(vectors, levels, strict=True)]
         with torch.autocast(images.device.type, enabled=False):
             quantized = torch.cat([quantizer.decode(one.indices) for one in chosen])
@@ -212,18 +216,13 @@ class VariableRate(ImageCompression):
                 self.running_distortion[level] = torch.where(
                     before > 0, torch.lerp(distortion, before, DISTORTION_DECAY), distortion
                 )
-            if self.global_step % SCALE_EVERY < 2:
-                change = (self.autoencoder.decoder(latent, rate).float() - decoded).square().sum((1, 2, 3))
-                ratio = change / (grid - latent).square().sum((1, 2, 3)).clamp(min=1e-12)
-                self.rates.scale[levels] = self.rates.scale[levels].lerp(ratio, 0.05)
-        lagrangian = distortions + self.rate_gradient * self.rates.lambdas[levels] / 3 * (bits - bits.detach())
+        lagrangian = distortions + self.rates.lambdas[levels] / 3 * (bits - bits.detach())
         loss = (lagrangian / self.running_distortion[levels]).mean() + loss
         self.log("train/psnr", -10 * (distortions.detach() / 4).log10().mean(), prog_bar=True)
-        self.log("train/scale", self.rates.scale.mean())
         return {"loss": loss, "indices": chosen[-1].indices}
 
     def fit_codebooks(self, vectors: Float[Tensor, "n D"], iterations: int) -> None:
-        self.rates.fit(self.autoencoder.quantizer, vectors, iterations)
+        self.rates.fit(self.product_residual, vectors, iterations)
 
     def fitted(self) -> list[Tensor]:
         return [*super().fitted(), self.rates.counts]
@@ -232,7 +231,7 @@ class VariableRate(ImageCompression):
         psnr, bpp = (
             [metrics[f"test/{name}_{level}"] for level in range(self.rates.levels)] for name in ("psnr", "bpp")
         )
-        means = {"psnr_dataset": sum(psnr) / len(psnr), "ssim": 0.0}
+        means = {"psnr_dataset": sum(psnr) / len(psnr), "ssim": metrics["test/ssim"]}
         return {**means, "levels": {"psnr_dataset": psnr, "bpp_by_histograms": bpp}}
 
     def _levels(self, number: int, start: int = 0) -> list[int]:
@@ -246,14 +245,15 @@ class VariableRate(ImageCompression):
             assert isinstance(psnr, Metric) and isinstance(bpp, Metric)
             rate = torch.full((len(batch),), level / (self.rates.levels - 1), device=images.device)
             latent = self.autoencoder.encoder(images, rate)
-            indices = self.rates.choose(self.autoencoder.quantizer, to_vectors(latent).float(), level, False).indices
+            indices = self.rates.choose(self.product_residual, to_vectors(latent).float(), level, False).indices
             values = self.autoencoder.quantizer.decode(indices)
             pixels = to_pixels(self.autoencoder.decoder(to_grid(values, latent), rate))
             psnr(pixels.float(), batch.float())
             bpp(self.rates.bits(level).gather(1, indices.T).sum() / batch[:, 0].numel(), weight=len(batch))
             self.log(f"{split}/psnr_{level}", psnr, on_epoch=True, on_step=False)
             self.log(f"{split}/bpp_{level}", bpp, on_epoch=True, on_step=False)
-            exact = to_pixels(self.autoencoder.decoder(latent, rate)).float()
-            if level == self.rates.levels - 1:
-                error = (exact - batch.float()).square().mean()
-                self.log(f"{split}/unquantised", 10 * (255**2 / error).log10(), on_epoch=True, on_step=False)
+            self.ssim(pixels.float(), batch.float())
+        unquantised = to_pixels(self.autoencoder.decoder(latent, rate)).float()
+        error = (unquantised - batch.float()).square().mean()
+        self.log(f"{split}/psnr_unquantised", 10 * (255**2 / error).log10(), on_epoch=True, on_step=False)
+        self.log(f"{split}/ssim", self.ssim, on_epoch=True, on_step=False)

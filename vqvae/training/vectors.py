@@ -41,5 +41,5 @@ class VectorCompression(QuantizerTraining):
         self._measure("test", batch)
 
     def _measure(self, split: str, batch: Float[Tensor, "n D"]) -> None:
-        error = (self.quantizer(batch).values - batch).square().sum(1).mean()
+        error = (self.quantizer(batch).values.float() - batch.float()).square().sum(1).mean()
         self.log(f"{split}/error", error, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(batch))

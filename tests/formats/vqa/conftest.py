@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from vqvae.formats import ModelId
 from vqvae.formats.vqa.block import Entry
 from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqa.writer import append
 
-MODEL = bytes(range(32))
+MODEL = ModelId(bytes(range(32)), bytes(32), ((bytes(range(100, 132)), bytes(32)),))
 SMALL = [Entry("a.png", 32, 300, 0, b"12345"), Entry("b/c.jpg", 32, 300, 1, b""), Entry("b/d", 7, 9, 0, b"xyz")]
 
 

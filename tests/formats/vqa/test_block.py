@@ -35,7 +35,7 @@ ONE = b"\x01\x05\x01\x07\x09\x00"  # one image of 7×9 with 5 bytes
 )
 def test_a_block_that_says_what_none_may_say_is_refused(path, numbers, names, reason):
     with pytest.raises(BitstreamError, match=reason):
-        opened(path, Header(MODEL, named=True).pack() + block_of(numbers, names, b"12345"))
+        opened(path, Header(MODEL.whole, named=True).pack() + block_of(numbers, names, b"12345"))
 
 
 HOSTILE = [
@@ -62,7 +62,7 @@ def test_a_name_that_leads_out_of_the_folder_is_neither_written_nor_read(path, n
     with pytest.raises(VqvaeError, match="cannot name an image"):
         written(path, [Entry(name, 7, 9, 0, b"12345")])
     with pytest.raises(BitstreamError, match="not the name of a file"):
-        opened(path, Header(MODEL, named=True).pack() + block_of(ONE, name.encode(), b"12345"))
+        opened(path, Header(MODEL.whole, named=True).pack() + block_of(ONE, name.encode(), b"12345"))
 
 
 @pytest.mark.parametrize("name", ["...", ".hidden", "a..b", "a b/ü.png", "12:30.png", "a/C:"])
@@ -80,4 +80,4 @@ def test_a_name_that_is_no_text_is_not_written(path, name):
 
 def test_names_in_an_archive_without_are_refused(path):
     with pytest.raises(BitstreamError, match="in an archive without"):
-        opened(path, Header(MODEL, named=False).pack() + block_of(ONE, b"a", b"12345"))
+        opened(path, Header(MODEL.whole, named=False).pack() + block_of(ONE, b"a", b"12345"))

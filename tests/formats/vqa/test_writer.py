@@ -6,6 +6,7 @@ import pytest
 
 from tests.formats.vqa.conftest import MODEL, SMALL, written
 from vqvae.errors import BitstreamError, UsageError, VqvaeError
+from vqvae.formats import ModelId
 from vqvae.formats.varint import LARGEST
 from vqvae.formats.vqa.block import Entry
 from vqvae.formats.vqa.reader import Archive
@@ -34,8 +35,8 @@ def test_what_a_block_cannot_hold_is_refused(path, change):
 def test_images_of_another_model_or_without_names_do_not_mix(path):
     data = written(path, SMALL)
     with (
-        pytest.raises(BitstreamError, match=r"another model: its fingerprint is 0001.*this model's 0000"),
-        append(path, bytes(32)),
+        pytest.raises(BitstreamError, match=r"another model: its id begins with 0001.*this model's with 0000"),
+        append(path, ModelId(bytes(32), bytes(32))),
     ):
         pass
     with pytest.raises(UsageError, match="its images have names"):

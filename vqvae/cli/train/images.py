@@ -11,15 +11,16 @@ from pytorch_lightning import LightningDataModule, seed_everything
 from rich.progress import track
 
 from vqvae.cli.train import common
-from vqvae.cli.train.showcase import show
+from vqvae.cli.train.showcase import load_photos, show
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.entropy import EntropyModel
-from vqvae.errors import VqvaeError
+from vqvae.errors import ConfigError, VqvaeError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, read_model, round_to_half, save_model
 from vqvae.models.store import find_model
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training import ImageCompression
+from vqvae.training.callbacks import StopWhenDiverged
 from vqvae.training.entropy import indices_of, payload_bpp
 
 
@@ -31,6 +32,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
         output: folder of the run.
         module: makes the LightningModule.
     """
+    photos = load_photos(cfg.showcase)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = build_autoencoder(config)
     autoencoder.quantizer.set_estimator(instantiate(cfg.estimator))
@@ -38,11 +40,13 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     if cfg.weights:
         load_weights(autoencoder, entropy_model, cfg.weights)
     data: LightningDataModule = instantiate(cfg.data)
+    check_crop(data, autoencoder.stride)
     training = module(autoencoder, **instantiate(cfg.optimizer))
     trainer = common.make_trainer(cfg)
     done = common.fit(trainer, training, data, common.checkpoint_to_resume(cfg, output))
 
     round_to_half(autoencoder)
+    StopWhenDiverged().check_weights(trainer, training)  # what is too large for half precision is infinite now
     metrics = trainer.test(training, data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
@@ -60,8 +64,19 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
         f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
         f"{reached['payload_bpp']:.3f} bpp (fixed width: {autoencoder.bits_per_pixel:.3f})"
     )
-    show(load_codec(path), cfg.showcase, output)
     common.write_result(output, {"model": config, **about, **done})
+    show(load_codec(path), photos, output)
+
+
+def check_crop(data: LightningDataModule, stride: int) -> None:
+    """Raises ConfigError where crops cannot be cut into whole vectors."""
+    crop = getattr(data, "crop", stride)
+    if crop % stride:
+        fitting = crop - crop % stride or stride
+        raise ConfigError(
+            f"data.crop={crop}: {crop}×{crop} pixels cannot be cut into whole vectors of {stride}×{stride}: "
+            f"set a multiple of {stride}, such as {fitting}"
+        )
 
 
 def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:

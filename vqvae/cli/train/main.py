@@ -1,6 +1,7 @@
 """`train.py`, also installed as `vqvae-train`: does what the configs say."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from pytorch_lightning import seed_everything
 
 from vqvae.cli.train.common import RESULT
-from vqvae.errors import VqvaeError
+from vqvae.errors import ConfigError, VqvaeError, one_line
 
 
 def config_dir() -> str:
@@ -31,17 +32,21 @@ def main(cfg: DictConfig) -> None:
         warnings.filterwarnings("ignore", message=message)
     try:
         train(cfg)
-    except VqvaeError as error:
-        sys.exit(f"error: {error}")
-    except InstantiationException as error:
-        if isinstance(error.__cause__, VqvaeError | ValueError):
-            sys.exit(f"error: {error.__cause__}")
-        raise
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else None
+        reason = cause if isinstance(cause, Exception) else error
+        if isinstance(reason, VqvaeError):
+            sys.exit(f"error: {reason}")
+        if os.environ.get("VQVAE_TRACEBACK"):
+            raise
+        sys.exit(f"error: {one_line(reason, 'training')} (VQVAE_TRACEBACK=1 shows where)")
 
 
 def train(cfg: DictConfig) -> None:
     """What `main` does, with errors passed on; nothing in a folder where it has been done."""
     output = Path(HydraConfig.get().runtime.output_dir)
+    if not (isinstance(cfg.seed, int) and 0 <= cfg.seed < 2**32):
+        raise ConfigError(f"seed={cfg.seed}: must be a whole number from 0 to {2**32 - 1}")
     if (output / RESULT).is_file():
         print(f"{output}: done already")
         return

@@ -1,13 +1,13 @@
 """Compresses photographs with a model just trained, and shows what came back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from vqvae.codec import Codec
+from vqvae.codec import ImageCodec
 from vqvae.data.sample import load_photo
 from vqvae.evaluation import psnr
 from vqvae.media.images import read_image, write_image
@@ -15,25 +15,40 @@ from vqvae.media.images import read_image, write_image
 MARGIN = 24  # pixels, room for the caption
 
 
-def show(codec: Codec, photos: Sequence[str], folder: Path) -> None:
+Photos = Mapping[str, UInt8[np.ndarray, "H W 3"]]
+
+
+def load_photos(names: Sequence[str]) -> Photos:
+    """Photographs by their names, in 8-bit RGB.
+
+    Args:
+        names: image files, or names of scikit-image's photographs.
+
+    Raises:
+        DataError: there is no such photograph.
+        ImageError: a file cannot be read.
+    """
+    return {
+        Path(name).stem: read_image(Path(name)) if Path(name).is_file() else load_photo(name).permute(1, 2, 0).numpy()
+        for name in names
+    }
+
+
+def show(codec: ImageCodec, photos: Photos, folder: Path) -> None:
     """Writes each photograph, its compressed file and what that decodes to, and one picture of them all.
 
     Args:
         codec: the codec to show.
-        photos: image files, or names of scikit-image's photographs.
+        photos: as `load_photos` gives them.
         folder: where everything goes.
     """
     rows = []
-    for photo in photos:
-        source = Path(photo)
-        if not source.is_file():
-            source = folder / f"{photo}.png"
-            write_image(load_photo(photo).permute(1, 2, 0).numpy(), source)
-        original = read_image(source)
-        compressed = folder / f"{source.stem}.vqz"
+    for name, original in photos.items():
+        write_image(original, folder / f"{name}.png")
+        compressed = folder / f"{name}.vqz"
         compressed.write_bytes(codec.compress(original))
         decoded = codec.decompress(compressed.read_bytes())
-        write_image(decoded, folder / f"{source.stem}.decoded.png")
+        write_image(decoded, folder / f"{name}.decoded.png")
         size = compressed.stat().st_size
         caption = (
             f"{compressed.name}: {size} bytes, {8 * size / original[..., 0].size:.3f} bpp, "

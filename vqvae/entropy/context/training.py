@@ -13,12 +13,12 @@ from vqvae.entropy.context.network import (
     LARGEST_ACTIVATION,
     LIMITS,
     NEIGHBOURS,
-    REACH,
-    SECOND_SHIFT,
-    THIRD_SHIFT,
+    Offsets,
+    check_neighbours,
 )
 
-# Binary digits behind the point of each table's integers; the shifts between the layers go with them
+# Fractional bits of each table's integers. Those of a bias, less the shift after it, are those of the activations: 4,
+# and 5 for the logits
 DIGITS = {
     "embedding": 6,
     "near": 7,
@@ -31,7 +31,6 @@ DIGITS = {
 }
 ACTIVATION_DIGITS = DIGITS["first_bias"] - FIRST_SHIFT
 PROGRESSIVE = 0.1  # share of the batches where neighbours are known up to the stage itself alone
-assert DIGITS["second_bias"] - SECOND_SHIFT == ACTIVATION_DIGITS and DIGITS["third_bias"] - THIRD_SHIFT == 5
 
 
 class TrainedNetwork(nn.Module):
@@ -39,24 +38,31 @@ class TrainedNetwork(nn.Module):
 
     Args:
         tables: as `empty_tables` has them. Where they are not empty, the training goes on from them.
-        parts: what each index adds to a vector's value; the embeddings of a new network begin as these.
+        contributions: what each index adds to a vector's value; the embeddings of a new network begin as these.
+        neighbours: where the neighbours are.
     """
 
-    def __init__(self, tables: Mapping[str, Tensor], parts: Float[Tensor, "M K D"]):
+    def __init__(
+        self,
+        tables: Mapping[str, Tensor],
+        contributions: Float[Tensor, "M K D"],
+        neighbours: Offsets = NEIGHBOURS,
+    ):
         super().__init__()
-        _, self.size, _ = parts.shape
+        self.neighbours, self.reach = neighbours, check_neighbours(neighbours)
+        _, self.size, _ = contributions.shape
         _, dim, first = tables["own"].shape
         second = tables["second"].shape[2]
         self.tables = nn.ParameterDict({name: tables[name] / 2.0**digits for name, digits in DIGITS.items()})
         if not tables["embedding"].any():
-            for name, inputs in {"near": len(NEIGHBOURS) * dim, "own": dim, "second": first, "third": second}.items():
+            for name, inputs in {"near": len(neighbours) * dim, "own": dim, "second": first, "third": second}.items():
                 nn.init.uniform_(self.tables[name], -(inputs**-0.5), inputs**-0.5)
-            self.tables["embedding"].data[:, : self.size] = _start(parts, dim)
+            self.tables["embedding"].data[:, : self.size] = _start(contributions, dim)
 
     def rounded(self, name: str) -> Tensor:
         """A table as it will be kept, in real units; its gradient is that of the unrounded one."""
         table, scale = self.tables[name], 2.0 ** DIGITS[name]
-        return _as_if(table, self.integers(name).to(table.dtype) / scale)
+        return _straight_through(table, self.integers(name).to(table.dtype) / scale)
 
     @torch.no_grad()
     def integers(self, name: str) -> Tensor:
@@ -78,8 +84,8 @@ class TrainedNetwork(nn.Module):
         biases = (self.rounded(f"{name}_bias")[stages].unsqueeze(1) for name in ("first", "second", "third"))
         first_bias, second_bias, third_bias = biases
         embedding, near = self.rounded("embedding"), self.rounded("near").flatten(0, 1)
-        here = self._embed(indices, embedding).flatten(0, 2).transpose(0, 1)  # M v E
-        before = F.pad(here, (0, 0, 0, 0, 1, 0)).cumsum(0)[:-1][stages]
+        own_values = self._embed(indices, embedding).flatten(0, 2).transpose(0, 1)  # M v E
+        before = F.pad(own_values, (0, 0, 0, 0, 1, 0)).cumsum(0)[:-1][stages]
         total = self._around(indices, visible, embedding).flatten(0, 2) @ near + before @ own + first_bias
         logits = _activate(_activate(total) @ second + second_bias) @ third + third_bias
         return logits.unflatten(1, indices.shape[:3])
@@ -90,12 +96,13 @@ class TrainedNetwork(nn.Module):
         """The embeddings of the neighbours, side by side."""
         _, height, width, stages = indices.shape
         known = torch.where(torch.arange(stages, device=indices.device) < visible, indices, self.size + 1)
-        grid = F.pad(known, (0, 0, REACH, REACH, REACH, REACH), value=self.size)
+        reach = self.reach
+        grid = F.pad(known, (0, 0, reach, reach, reach, reach), value=self.size)
         values = self._embed(grid, embedding).sum(3)
         return torch.cat(
             [
-                values[:, REACH + down : REACH + down + height, REACH + right : REACH + right + width]
-                for down, right in NEIGHBOURS
+                values[:, reach + down : reach + down + height, reach + right : reach + right + width]
+                for down, right in self.neighbours
             ],
             -1,
         )
@@ -110,7 +117,8 @@ class TrainedNetwork(nn.Module):
 def train(
     tables: Mapping[str, Tensor],
     indices: Integer[Tensor, "n h w M"],
-    parts: Float[Tensor, "M K D"],
+    contributions: Float[Tensor, "M K D"],
+    neighbours: Offsets,
     steps: int,
     batch: int,
     learning_rate: float,
@@ -121,17 +129,18 @@ def train(
     Args:
         tables: to begin with.
         indices: of images like those to come.
-        parts: what each index adds to a vector's value.
-        steps: of training.
-        batch: vectors in each of them, about.
-        learning_rate: the highest.
-        track: goes through the steps, and may show how far it is.
+        contributions: what each index adds to a vector's value.
+        neighbours: where the neighbours are.
+        steps: number of training steps.
+        batch: number of vectors in each of them, about.
+        learning_rate: the highest one.
+        track: iterates over the steps, and may show progress.
 
     Returns:
         the tables, by name.
     """
     number, height, width, stages = indices.shape
-    network = TrainedNetwork(tables, parts)
+    network = TrainedNetwork(tables, contributions, neighbours)
     optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     images = max(1, batch // (height * width))
@@ -148,7 +157,7 @@ def train(
     return {name: network.integers(name).to(tables[name].dtype) for name in DIGITS}
 
 
-def _as_if(value: Tensor, rounded: Tensor) -> Tensor:
+def _straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     """The rounded values, with the gradient of those before."""
     return value + (rounded - value).detach()
 
@@ -157,12 +166,12 @@ def _activate(values: Tensor) -> Tensor:
     """As the integers do it: rounded down, and from 0 to 255 in units of the last digit."""
     scale = 2.0**ACTIVATION_DIGITS
     clipped = values.clamp(0, LARGEST_ACTIVATION / scale)
-    return _as_if(clipped, (clipped * scale).floor() / scale)
+    return _straight_through(clipped, (clipped * scale).floor() / scale)
 
 
-def _start(parts: Float[Tensor, "M K D"], dim: int) -> Float[Tensor, "M K dim"]:
-    """The parts with unit variance, turned so that their first coordinates tell most, and cut or filled up to `dim`."""
-    flat = (parts - parts.mean(1, keepdim=True)).float().cpu().flatten(0, 1)
-    turned = flat @ torch.linalg.svd(flat, full_matrices=False).Vh.T
-    scaled = F.pad(turned / flat.std().clamp(min=1e-9), (0, max(0, dim - turned.shape[1])))
-    return scaled[:, :dim].unflatten(0, parts.shape[:2])
+def _start(contributions: Float[Tensor, "M K D"], dim: int) -> Float[Tensor, "M K dim"]:
+    """The contributions with unit variance, rotated to their principal axes, and cut or padded to `dim`."""
+    flat = (contributions - contributions.mean(1, keepdim=True)).float().cpu().flatten(0, 1)
+    rotated = flat @ torch.linalg.svd(flat, full_matrices=False).Vh.T
+    scaled = F.pad(rotated / flat.std().clamp(min=1e-9), (0, max(0, dim - rotated.shape[1])))
+    return scaled[:, :dim].unflatten(0, contributions.shape[:2])

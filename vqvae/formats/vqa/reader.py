@@ -11,12 +11,14 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from vqvae.errors import BitstreamError, VqvaeError, errors_of
+from vqvae.errors import BitstreamError, UnknownModelError, VqvaeError, errors_of
+from vqvae.formats.model_id import ModelId
 from vqvae.formats.vqa.block import HEAD_BYTES, Entry, Head, Index, unpack_head, unpack_index
 
 MAGIC = b"VQA"
 VERSION = 1
-FINGERPRINT_BYTES = 8
+MODEL_HINT_BYTES = 8
+WITH_TABLES = 1  # an archive names its model by the whole id, whatever codes its images
 HEADER_BYTES = 16
 
 
@@ -24,16 +26,20 @@ class Header(NamedTuple):
     """What an archive begins with.
 
     Attributes:
-        fingerprint: the first bytes of that of the model that made all its images.
+        model_hint: the first bytes of the id of the model that made all its images.
         named: whether its images have names; without, they are called by their number, `00000` being the first.
     """
 
-    fingerprint: bytes
+    model_hint: bytes
     named: bool
+
+    def is_of(self, model_id: ModelId) -> bool:
+        """Whether the model made the archive: its id or an earlier one begins like this."""
+        return any(one.startswith(self.model_hint) for one in (model_id.whole, *model_id.earlier(WITH_TABLES)))
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        packed = MAGIC + bytes([VERSION << 4 | self.named]) + self.fingerprint[:FINGERPRINT_BYTES]
+        packed = MAGIC + bytes([VERSION << 4 | self.named]) + self.model_hint[:MODEL_HINT_BYTES]
         return packed + zlib.crc32(packed).to_bytes(4, "big")
 
     @classmethod
@@ -94,7 +100,7 @@ class Archive:
         path: the file.
 
     Attributes:
-        fingerprint: first 8 bytes of the model's fingerprint.
+        header: what it begins with.
         named: whether the images have names of their own.
         widths, heights: of each image, in pixels, uint32 (n,).
         lengths: bytes of each image's payload, uint32 (n,).
@@ -111,7 +117,8 @@ class Archive:
         self._names: list[str] = []
         columns = array("I"), array("B"), array("I"), array("I")
         self._last_read: tuple[int, bytes] = (-1, b"")
-        self.fingerprint, self.named = read_header(path)
+        self.header = read_header(path)
+        self.named = self.header.named
         with path.open("rb", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             for index in self._walk(file, size):
@@ -187,12 +194,12 @@ class Archive:
         """Bytes that the names take."""
         return sum(block.head.names_bytes for block in self._blocks)
 
-    def check_model(self, fingerprint: bytes) -> None:
-        """Raises BitstreamError unless the model with this fingerprint made the archive."""
-        if fingerprint[:FINGERPRINT_BYTES] != self.fingerprint:
-            raise BitstreamError(
-                f"{self.path}: made with another model: its fingerprint is {self.fingerprint.hex()}, "
-                f"this model's {fingerprint[:FINGERPRINT_BYTES].hex()}"
+    def check_model(self, model_id: ModelId) -> None:
+        """Raises UnknownModelError unless this model made the archive."""
+        if not self.header.is_of(model_id):
+            raise UnknownModelError(
+                f"{self.path}: made with another model: its id begins with {self.header.model_hint.hex()}, "
+                f"this model's with {model_id.whole[:MODEL_HINT_BYTES].hex()}"
             )
 
     def check_payloads(self) -> None:
@@ -201,7 +208,8 @@ class Archive:
             self._payloads(block)
 
     def _payloads(self, number: int) -> bytes:
-        if self._last_read[0] != number:
+        last_read = self._last_read  # once, as other threads may replace it
+        if last_read[0] != number:
             first, last, start, head = self._blocks[number]
             with self.path.open("rb", buffering=0) as file:
                 file.seek(start)
@@ -211,8 +219,8 @@ class Archive:
                     f"{self.path}: block {number}: corrupt: the checksum of its payloads does not match "
                     f"(images {first} to {last} are lost, the others are not)"
                 )
-            self._last_read = number, payloads
-        return self._last_read[1]
+            self._last_read = last_read = number, payloads
+        return last_read[1]
 
     def _name_of(self, number: int) -> str:
         return self._names[number] if self.named else f"{number:05}"

@@ -7,6 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from vqvae.errors import UsageError, VqvaeError
+from vqvae.formats.model_id import ModelId
 from vqvae.formats.vqa.block import MOST_IMAGES, MOST_PAYLOAD, Entry, check_entry, is_valid_name, pack_block
 from vqvae.formats.vqa.reader import HEADER_BYTES, Archive, Header
 
@@ -69,24 +70,24 @@ class Appender:
 
 
 @contextmanager
-def append(path: Path, fingerprint: bytes, named: bool = True) -> Iterator[Appender]:
+def append(path: Path, model_id: ModelId, named: bool = True) -> Iterator[Appender]:
     """Opens an archive for appending; a new one where there is none.
 
     Args:
         path: the file.
-        fingerprint: of the model that makes the images; at least 8 bytes.
+        model_id: of the model that makes the images.
         named: whether the images have names.
 
     Raises:
         BitstreamError: the file is no archive, corrupt, or made with another model.
-        UsageError: it has names and these have none, or the other way about.
+        UsageError: it has names and these have none, or the reverse.
         VqvaeError: another process appends to it.
     """
     with path.open("a+b", buffering=0) as file:
         _lock(file, path)
-        _begin(file, Header(fingerprint, named).pack())
+        _begin(file, Header(model_id.whole, named).pack())
         archive = Archive(path)
-        archive.check_model(fingerprint)
+        archive.check_model(model_id)
         if archive.named != named:
             raise UsageError(f"{path}: its images have {'' if archive.named else 'no '}names: choose another archive")
         appender = Appender(file, archive)

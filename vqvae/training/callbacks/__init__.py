@@ -1,6 +1,7 @@
 """What happens around the training steps."""
 
 from vqvae.training.callbacks.average import AverageWeights
+from vqvae.training.callbacks.divergence import StopWhenDiverged
 from vqvae.training.callbacks.finish import FinishWith
 from vqvae.training.callbacks.initialization import InitializeCodebooks, InitializeTransforms
 from vqvae.training.callbacks.maintenance import MaintainCodebooks
@@ -13,4 +14,5 @@ __all__ = [
     "InitializeTransforms",
     "MaintainCodebooks",
     "ProgressBar",
+    "StopWhenDiverged",
 ]

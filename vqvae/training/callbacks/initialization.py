@@ -9,7 +9,8 @@ from pytorch_lightning import Callback, LightningDataModule, LightningModule, Tr
 from torch import Tensor
 
 from vqvae.codec.autoencoder import normalize, to_vectors
-from vqvae.networks import LappedDecoder, LappedEncoder
+from vqvae.errors import ConfigError
+from vqvae.networks.lapped import LappedAnalysis, LappedSynthesis
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import QuantizerTraining
 from vqvae.training.images import ImageCompression
@@ -59,7 +60,9 @@ class InitializeTransforms(Callback):
             return
         assert isinstance(pl_module, ImageCompression)
         encoder, decoder = pl_module.autoencoder.encoder, pl_module.autoencoder.decoder
-        pass
+        if not (isinstance(encoder, LappedAnalysis) and isinstance(decoder, LappedSynthesis)):
+            names = f"{type(encoder).__name__} and {type(decoder).__name__}"
+            raise ConfigError(f"{names} have no lapped transforms to begin: set network=lapped or callbacks=default")
         side, quantizer = encoder.stride, pl_module.quantizer
         assert isinstance(quantizer, CodebookQuantizer)
 
@@ -73,7 +76,7 @@ class InitializeTransforms(Callback):
         shape = (3, side, side)
         basis = rows.transpose(0, 1).reshape(-1, *shape).float()
         for network in (encoder, decoder):
-            network.start(basis, blocks.mean(0).view(shape).float())
+            network.initialize_from_basis(basis, blocks.mean(0).view(shape).float())
 
 
 def _first(

@@ -1,0 +1,106 @@
+"""Image files to .vqz files and back, one at a time."""
+
+import os
+from pathlib import Path
+
+from vqvae.bulk.plan import Job
+from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
+from vqvae.codec import ImageCodec
+from vqvae.media.images import Picture
+from vqvae.media.metadata_chunks import to_chunks, to_picture
+from vqvae.models.store import ModelStore
+
+
+def compress_picture(
+    codec: ImageCodec, picture: Picture, *, quality: float | None = None, progressive: bool = False
+) -> bytes:
+    """The .vqz file for a picture, with everything that belongs to it.
+
+    Args:
+        codec: of a model.
+        picture: pixels, transparency, profile and metadata.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
+        progressive: whether the file may be cut after any stage.
+    """
+    return codec.compress(picture.pixels, quality=quality, progressive=progressive, chunks=to_chunks(picture))
+
+
+def decompress_picture(
+    data: bytes, model: str | Path | ModelStore | None = None, *, stages: int | None = None
+) -> Picture:
+    """The picture of a .vqz file.
+
+    Args:
+        data: the file's bytes.
+        model: the model file, unless a bundled model made the file; for many files, a store.
+        stages: decode the first stages only.
+
+    Raises:
+        BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+        ModelFileError: its model cannot be found.
+    """
+    codec, container = _store(model).unpack(data, stages)
+    (pixels,) = codec.decompress_batch([container.coded], container.height, container.width, stages)
+    return to_picture(pixels, container.chunks)
+
+
+def compress_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    model: str | Path | ModelStore | None = None,
+    quality: float | None = None,
+    bpp: float | None = None,
+    progressive: bool = False,
+    metadata: bool = False,
+    overwrite: bool = False,
+) -> FileResult:
+    """Compresses an image file to a .vqz file, which is there whole or not at all.
+
+    Args:
+        source: the image.
+        target: the file to write.
+        model: name of a bundled model, or a model file; by default the bundled one that suits the image. For many
+            files, a store, which keeps what it has loaded.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
+        bpp: instead of a quality: the most bits per pixel that the file may take.
+        progressive: whether the file may be cut after any stage.
+        metadata: whether to keep EXIF and XMP.
+        overwrite: whether to replace a target that exists; otherwise it is kept.
+
+    Raises:
+        ImageError: the image cannot be read, or is of a kind that would lose something.
+        UsageError: the model has a single rate, or the bits per pixel cannot be reached.
+    """
+    store = _store(model, quality is not None or bpp is not None)
+    task = CompressFiles(store, overwrite, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+    return task(Job(Path(source), Path(target)))
+
+
+def decompress_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    model: str | Path | ModelStore | None = None,
+    stages: int | None = None,
+    overwrite: bool = False,
+) -> FileResult:
+    """Decompresses a .vqz file to an image file, whose suffix chooses the format; it is there whole or not at all.
+
+    Args:
+        source: the .vqz file.
+        target: the image to write.
+        model: the model file, unless a bundled model made the file; for many files, a store.
+        stages: decode the first stages only.
+        overwrite: whether to replace a target that exists; otherwise it is kept.
+
+    Raises:
+        BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+        ModelFileError: its model cannot be found.
+        ImageError: the format cannot be written, or cannot hold the picture.
+    """
+    return DecompressFiles(_store(model), overwrite, stages=stages)(Job(Path(source), Path(target)))
+
+
+def _store(model: str | Path | ModelStore | None, variable_rate: bool = False) -> ModelStore:
+    return model if isinstance(model, ModelStore) else ModelStore(model, variable_rate=variable_rate)

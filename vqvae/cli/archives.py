@@ -1,0 +1,109 @@
+"""What `encode` and `decode` do with an archive, and what they say."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vqvae.bulk.archives import (
+    Compressed,
+    CompressForArchive,
+    DecompressFromArchive,
+    archive_jobs,
+    extraction_jobs,
+    open_archive,
+)
+from vqvae.bulk.outputs import check_local
+from vqvae.bulk.plan import find_all
+from vqvae.cli.files import describe_decompressed
+from vqvae.cli.progress import run, run_each, say, say_skipped
+from vqvae.formats.vqa.reader import Archive
+from vqvae.media.images import READABLE
+from vqvae.models.store import ModelStore
+
+
+def encode_into_archive(
+    path: Path, inputs: Sequence[Path], store: ModelStore, named: bool, quality: float | None, workers: int
+) -> bool:
+    """Adds images to an archive, without those whose names it has already.
+
+    Args:
+        path: the archive, made where there is none.
+        inputs: image files and folders.
+        store: the models, of which one compresses them; that of the archive, if it is there.
+        named: whether the images keep their names: their paths in the folders given.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
+        workers: number of images to read ahead.
+
+    Returns:
+        whether none failed.
+
+    Raises:
+        BitstreamError: `path` is something else, corrupt, or made with another model.
+        UsageError: without names, it could not be told which are there already.
+    """
+    check_local(path)
+    found = find_all(inputs, READABLE)
+    say_skipped({one.root: one.skipped for one in found if one.skipped})
+    jobs = archive_jobs(path, found)
+    with open_archive(path, jobs, store, named) as (codec, appender):
+        warn_incomplete(appender.archive)
+
+        def add(result: Compressed) -> str:
+            if result.entry is None:
+                return f"{result.job.target}: exists, kept"
+            appender.add(result.entry)
+            return f"{result.job.source} → {result.job.target}"
+
+        tally = run(jobs, CompressForArchive(codec, appender, quality), workers, add)
+    after = Archive(path)
+    say(tally.summary("added"))
+    say(f"{path}: {len(after)} images, {after.end} bytes")
+    return not tally.failed
+
+
+def decode_archive(
+    archive: Archive,
+    store: ModelStore,
+    only: Sequence[str],
+    output: Path | None,
+    suffix: str,
+    force: bool,
+    stages: int | None,
+    workers: int,
+) -> bool:
+    """Writes the images of an archive to a folder that keeps their tree.
+
+    Args:
+        archive: where they are.
+        store: where its model is.
+        only: the names of those to decode; none means all.
+        output: the folder; by default beside the archive, and called like it.
+        suffix: of the image files to write.
+        force: whether to replace files that exist.
+        stages: decode the first stages only; None for all.
+        workers: number of images to write in the background.
+
+    Returns:
+        whether none failed.
+
+    Raises:
+        UsageError: `output` is no name for a folder.
+        BitstreamError: another model made the archive.
+    """
+    codec = store.for_archive(archive)
+    check_local(output)
+    warn_incomplete(archive)
+    wanted: list[int] = []
+    failed = run_each(list(only), lambda name: wanted.append(archive.number_of(name)))
+    numbers = wanted if only else range(len(archive))
+    jobs = extraction_jobs(archive, numbers, output or archive.path.with_suffix(""), suffix)
+    task = DecompressFromArchive(store, force, say, archive=archive, codec=codec, numbers=jobs, stages=stages)
+    tally = run(list(jobs), task, workers, describe_decompressed)
+    if len(jobs) > 1:
+        say(tally.summary("written"))
+    return not (tally.failed or failed)
+
+
+def warn_incomplete(archive: Archive) -> None:
+    """Says so where the last block is not complete."""
+    if archive.torn_bytes:
+        say(f"{archive.path}: its last block was not finished: {archive.torn_bytes} bytes are ignored")

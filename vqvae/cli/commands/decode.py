@@ -1,0 +1,64 @@
+"""The `decode` command: .vqz files or an archive to images."""
+
+from typing import Annotated
+
+import typer
+
+from vqvae.backend.dispatch import CompiledLater
+from vqvae.cli.commands import finish, holds
+from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
+from vqvae.errors import UsageError
+
+
+def decode(
+    inputs: Inputs,
+    output: Output = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this image of an archive; may be given several times.", show_default=False
+        ),
+    ] = None,
+    model: KnownModel = None,
+    force: Force = False,
+    format: Annotated[
+        str | None, typer.Option(help="Type, if -o does not name one.", show_default="png, or wav for speech")
+    ] = None,
+    stages: Annotated[
+        int | None, typer.Option(min=1, help="Decode only the first N stages.", show_default=False)
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
+    ] = None,
+    workers: Workers = 2,
+    device: Device = "cpu",
+) -> None:
+    """Decompress .vqz files to images, beside the inputs unless -o says where, or the images of one .vqa archive.
+
+    An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
+    Files made with a bundled model need no --model. Outputs that exist are kept. - as the input or as -o is standard
+    input or output.
+    """
+    from vqvae.bulk.tasks import DecompressFiles
+    from vqvae.cli.archives import decode_archive
+    from vqvae.cli.files import decode_files
+    from vqvae.cli.pipes import without_pipes
+    from vqvae.cli.progress import say
+    from vqvae.formats.vqa.reader import Archive, is_archive
+    from vqvae.models.store import ModelStore
+
+    if holds(inputs, (".vqs",)):
+        from vqvae.cli.speech import decode_speech
+
+        finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))
+    suffix = f".{(format or 'png').lstrip('.')}"
+    store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
+    if any(map(is_archive, inputs)):
+        if len(inputs) > 1:
+            raise UsageError("an archive is decoded by itself: leave out the other inputs")
+        finish(decode_archive(Archive(inputs[0]), store, only or [], output, suffix, force, stages, workers))
+    if only:
+        raise UsageError("--only is for archives, and there is none among the inputs")
+    with without_pipes(inputs, output, suffix) as (sources, target):
+        all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
+    finish(all_done)

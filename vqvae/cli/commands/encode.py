@@ -1,0 +1,78 @@
+"""The `encode` command: images to .vqz files or into an archive."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vqvae.backend.dispatch import CompiledLater
+from vqvae.cli.commands import finish, holds
+from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
+from vqvae.errors import UsageError
+
+
+def encode(
+    inputs: Inputs,
+    output: Output = None,
+    archive: Annotated[
+        Path | None, typer.Option("--archive", metavar="FILE", help="One .vqa file for all images.", show_default=False)
+    ] = None,
+    names: Annotated[bool, typer.Option(help="Whether the archive keeps the images' names.")] = True,
+    model: Model = None,
+    force: Force = False,
+    progressive: Annotated[
+        bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
+    ] = False,
+    metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP, too.")] = False,
+    quality: Quality = None,
+    bpp: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Most bits per pixel of a file: use the highest quality within them.", show_default=False
+        ),
+    ] = None,
+    kbps: Kbps = None,
+    constant: Annotated[bool, typer.Option("--constant", help="Speech: every frame keeps to the rate.")] = False,
+    workers: Workers = 2,
+    device: Device = "cpu",
+) -> None:
+    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive; speech to .vqs files.
+
+    A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
+
+    - as the input or as -o is standard input or output.
+
+    a.png becomes a.vqz; where a.jpg lies beside it, a.png.vqz and a.jpg.vqz. Outputs that exist are kept.
+
+    An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
+    """
+    from vqvae.bulk.tasks import CompressFiles
+    from vqvae.cli.archives import encode_into_archive
+    from vqvae.cli.files import encode_files
+    from vqvae.cli.pipes import without_pipes
+    from vqvae.cli.progress import say
+    from vqvae.media.audio import READABLE_AUDIO
+    from vqvae.models.store import ModelStore
+
+    if holds(inputs, READABLE_AUDIO) or kbps is not None or constant:
+        from vqvae.cli.speech import encode_speech
+
+        if archive or progressive or metadata or quality is not None or bpp is not None:
+            raise UsageError("--archive, --progressive, --metadata, --quality and --bpp are for images: leave them out")
+        finish(encode_speech(inputs, output, model, kbps, constant, force))
+    if archive and (output or force or progressive or metadata or bpp is not None):
+        left_out = "-o, --force, --progressive, --metadata and --bpp"
+        raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
+    if not (archive or names):
+        raise UsageError("--no-names is for an archive: name one with --archive")
+    if quality is not None and bpp is not None:
+        raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
+    store = ModelStore(
+        model, device, variable_rate=quality is not None or bpp is not None, backend=CompiledLater()
+    ).preload()
+    if archive:
+        finish(encode_into_archive(archive, inputs, store, names, quality, workers))
+    task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+    with without_pipes(inputs, output, ".vqz") as (sources, target):
+        all_done = encode_files(task, sources, target, workers)
+    finish(all_done)

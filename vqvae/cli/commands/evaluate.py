@@ -1,0 +1,59 @@
+"""The `eval` command: figures of a model on real images, alone or beside other codecs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vqvae.cli.commands import finish, holds
+from vqvae.cli.options import Device, Force, Json, Model, Quality
+from vqvae.errors import UsageError
+
+
+def evaluate(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="An image, a folder, or cifar10:test.")],
+    model: Model = None,
+    json_file: Json = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Compare with other codecs: of jpeg,webp,avif.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --against: draw the curves, .png or .svg.", show_default=False)
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="With --against: crops side by side at equal size, .png.", show_default=False)
+    ] = None,
+    quality: Quality = None,
+    force: Force = False,
+    data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
+    device: Device = "cpu",
+) -> None:
+    """Compress and decompress images, and report bits per pixel, PSNR, SSIM and seconds.
+
+    With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
+    """
+    from vqvae.bulk.outputs import claim_report
+    from vqvae.media.audio import READABLE_AUDIO
+    from vqvae.models.store import ModelStore
+
+    report = None if json_file in (None, "-") else Path(json_file)
+    if holds([Path(path)], READABLE_AUDIO):
+        from vqvae.cli.speech import evaluate_speech
+
+        claim_report(report, "--json", force)
+        finish(evaluate_speech(Path(path), model, against, json_file))
+    if against is not None and quality is not None:
+        raise UsageError("--against measures all qualities: leave out --quality")
+    if against is None and (plot or crops):
+        raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
+    for file, option in {report: "--json", plot: "--plot", crops: "--crops"}.items():
+        claim_report(file, option, force)
+    store = ModelStore(model, device, variable_rate=quality is not None)
+    if against is None:
+        from vqvae.cli.evaluate import evaluate_path
+
+        finish(evaluate_path(store, path, data, json_file, quality))
+    from vqvae.cli.compare_codecs import compare_path
+
+    finish(compare_path(store, path, data, against, json_file, plot, crops))

@@ -1,0 +1,21 @@
+"""The `models` command: the models that come with the package."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the bundled models; kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder.
+
+    Where a quality can be chosen, payload and PSNR are means over all rates.
+    """
+    from vqvae.cli.inspect import describe_models
+    from vqvae.cli.tables import print_table
+
+    rows = describe_models()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])

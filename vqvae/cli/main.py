@@ -1,0 +1,65 @@
+"""`compress.py`, also installed as `vqvae`: image files to small files and back."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from vqvae import __version__
+from vqvae.cli.commands import compare, decode, encode, evaluate, info, models
+from vqvae.errors import UsageError, VqvaeError, one_line
+
+# Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
+
+app = typer.Typer(
+    help="Compress images with vector-quantised autoencoders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(encode.encode)
+app.command()(decode.decode)
+app.command("eval")(evaluate.evaluate)
+app.command()(compare.compare)
+app.command()(info.info)
+app.command()(models.models)
+
+
+def _print_version(asked: bool) -> bool:
+    if asked:
+        print(f"vqvae {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line, and ends the program; whatever goes wrong is one line.
+
+    Exit codes: 0 everything done, 1 something failed, 2 wrong usage, 130 interrupted. With the environment variable
+    VQVAE_TRACEBACK, an exception that is not the project's own comes with its traceback.
+
+    Args:
+        arguments: by default those of the program.
+    """
+    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: what matters, we say
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold what a console cannot show
+    try:
+        app(arguments)
+    except Exception as error:
+        if os.environ.get("VQVAE_TRACEBACK") and not isinstance(error, VqvaeError | OSError):
+            raise
+        print(f"error: {one_line(error, 'vqvae')}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

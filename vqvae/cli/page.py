@@ -1,0 +1,101 @@
+"""The page that `compare` writes: images beside their decoded versions."""
+
+import html
+from base64 import b64encode
+from collections.abc import Sequence
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from vqvae.bulk.plan import find_all
+from vqvae.cli.progress import run_each, say_skipped
+from vqvae.evaluation import psnr
+from vqvae.media.atomic import atomic_path
+from vqvae.media.formats import MAX_SIDES
+from vqvae.media.images import READABLE, read_image
+from vqvae.models.store import ModelStore
+
+WHITE = 32  # levels of 255: the error that is white in the map
+
+FIGURE = Template("""<figure>
+<div class="stage">
+<img class="original" src="$original" alt="original" draggable="false">
+<img class="decoded" src="$decoded" alt="decoded" draggable="false">
+<div class="line"></div>
+<img class="error" src="$error" alt="error" draggable="false" hidden>
+</div>
+<input type="range" min="0" max="100" step="0.1" value="50" aria-label="where the decoded image begins">
+<figcaption><b>$name</b> <span>$facts</span> <label><input type="checkbox"> error map</label></figcaption>
+</figure>
+""")
+
+
+def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality: float | None) -> bool:
+    """Compresses and decompresses images, and writes one HTML file that holds all it shows.
+
+    Args:
+        store: the models.
+        inputs: images and folders.
+        output: the page, which may be written.
+        quality: from 0 to 100, of a variable-rate model; None for the default.
+
+    Returns:
+        whether all images could be shown.
+    """
+    found = find_all(inputs, READABLE)
+    say_skipped({one.root: one.skipped for one in found if one.skipped})
+    figures: list[str] = []
+    failed = run_each(
+        [file for one in found for file in one.files], lambda path: figures.append(show(store, path, quality))
+    )
+    if figures:
+        page = Template((files("vqvae.cli") / "compare.html").read_text("utf-8"))
+        with atomic_path(output) as temporary:
+            text = page.substitute(white=WHITE, figures="".join(figures))
+            temporary.write_text(text, "utf-8", errors="backslashreplace")  # names of files may be no text
+        print(f"page: {output}")
+    return not failed
+
+
+def show(store: ModelStore, path: Path, quality: float | None) -> str:
+    """An image, its decoded version, and the error between the two.
+
+    Raises:
+        ImageError: the image cannot be read.
+    """
+    original = read_image(path)
+    height, width, _ = original.shape
+    codec = store.for_image(original)
+    data = codec.compress(original, quality=quality)
+    decoded = codec.decompress(data)
+    facts = (
+        f"{width}×{height}, {len(data):,} bytes (the original: {path.stat().st_size:,}), "
+        f"{8 * len(data) / (height * width):.3f} bits per pixel, PSNR {psnr(original, decoded):.2f} dB"
+    )
+    return FIGURE.substitute(
+        name=html.escape(path.name),
+        facts=facts,
+        original=_embed(Image.fromarray(original)),
+        decoded=_embed(Image.fromarray(decoded)),
+        error=_embed(error_map(original, decoded)),
+    )
+
+
+def error_map(original: UInt8[np.ndarray, "H W 3"], decoded: UInt8[np.ndarray, "H W 3"]) -> Image.Image:
+    """The absolute error of each pixel, the mean over channels: from black over red to white."""
+    error = np.abs(original.astype(np.int16) - decoded).mean(2)
+    levels = Image.fromarray((error * (255 / WHITE)).clip(0, 255).astype(np.uint8))
+    return ImageOps.colorize(levels, "black", "white", "red", midpoint=96)
+
+
+def _embed(image: Image.Image) -> str:
+    """As WebP, or as PNG where it is too wide or high for that."""
+    file = BytesIO()
+    format = "WEBP" if max(image.size) <= MAX_SIDES["WEBP"] else "PNG"
+    image.save(file, format, lossless=True, quality=50, exact=True)
+    return f"data:image/{format.lower()};base64,{b64encode(file.getvalue()).decode()}"

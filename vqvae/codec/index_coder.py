@@ -1,0 +1,94 @@
+"""Indices ↔ sections of bytes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+from vqvae.entropy import EntropyModel, Uniform
+from vqvae.errors import BitstreamError
+from vqvae.formats import Coded
+
+
+class IndexCoder:
+    """Codes the indices of images with an entropy model, or at fixed width where that is shorter.
+
+    Args:
+        entropy_model: the model.
+        index_sizes: number of values of each index.
+        layers: numbers of indices per vector that the sections of a progressive file end with, ascending; by default
+            there is one layer.
+    """
+
+    def __init__(self, entropy_model: EntropyModel, index_sizes: Sequence[int], layers: Sequence[int] | None = None):
+        self.entropy_model = entropy_model
+        self.fixed_width = Uniform(entropy_model.stages, entropy_model.index_bits)
+        self.index_sizes = np.array(index_sizes)
+        self.layers = tuple(layers or (entropy_model.stages,))
+
+    def encode(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool = False) -> list[Coded]:
+        """The coded indices of images of one size.
+
+        Args:
+            indices: the indices.
+            progressive: whether each layer is a section of its own.
+        """
+        coded = self._encode(self.entropy_model, indices, progressive)
+        fixed_bytes = np.ceil(self.fixed_width.bits(indices) / 8)
+        for number in range(len(coded)):
+            if coded[number].payload_bytes > fixed_bytes[number]:
+                (fixed,) = self._encode(self.fixed_width, indices[number : number + 1], progressive)
+                coded[number] = min(coded[number], fixed, key=lambda one: one.payload_bytes)
+        return coded
+
+    def decode(
+        self, coded: Sequence[Coded], grid: tuple[int, int], layers: int | None = None
+    ) -> Int64[np.ndarray, "n h w m"]:
+        """The indices of images of one size.
+
+        Args:
+            coded: the coded indices.
+            grid: rows and columns of vectors.
+            layers: decode the first layers only; None for all that there are.
+
+        Raises:
+            BitstreamError: they are damaged, or coded by another kind of entropy model.
+        """
+        groups: dict[tuple[int, int, bool], list[int]] = {}  # of images that can be decoded together
+        for number, one in enumerate(coded):
+            groups.setdefault((one.entropy_code, len(one.sections), one.progressive), []).append(number)
+        decoded: dict[int, Int64[np.ndarray, "h w m"]] = {}
+        for numbers in groups.values():
+            group = self._decode([coded[number] for number in numbers], grid, layers or len(self.layers))
+            self._check_sizes(group)
+            decoded |= zip(numbers, group, strict=True)
+        return np.stack([decoded[number] for number in range(len(coded))])
+
+    def _check_sizes(self, indices: Int64[np.ndarray, "n h w m"]) -> None:
+        """An index of b bits may have up to 2^b values, and its codebook fewer."""
+        sizes = self.index_sizes[: indices.shape[-1]]
+        if (sizes < 1 << self.entropy_model.index_bits).any() and (indices >= sizes).any():
+            raise BitstreamError(f"holds an index that no codebook of {sizes.min()} codewords has: the file is damaged")
+
+    def _encode(self, model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:
+        if not progressive:
+            return [Coded(model.code, (payload,)) for payload in model.encode(indices)]
+        starts = (0, *self.layers)
+        layers = [model.encode(indices[..., :end], start) for start, end in zip(starts, self.layers, strict=False)]
+        return [Coded(model.code, sections, True) for sections in zip(*layers, strict=True)]
+
+    def _decode(self, coded: Sequence[Coded], grid: tuple[int, int], layers: int) -> Int64[np.ndarray, "n h w m"]:
+        """Decodes images whose entropy model and sections are of the same kind."""
+        code, sections, progressive = coded[0].entropy_code, len(coded[0].sections), coded[0].progressive
+        model = next((known for known in (self.fixed_width, self.entropy_model) if known.code == code), None)
+        if model is None:
+            raise BitstreamError(f"coded with entropy model {code}, but this model's is {self.entropy_model.code}")
+        ends = self.layers[:layers]
+        indices = np.empty((len(coded), *grid, 0), np.int64)
+        if not progressive:
+            return model.decode([one.sections[0] for one in coded], indices, model.stages)[..., : ends[-1]]
+        if sections > len(self.layers):
+            raise BitstreamError(f"has {sections} stages, but its model has {len(self.layers)}: the file is damaged")
+        for number, end in enumerate(ends[:sections]):
+            indices = model.decode([one.sections[number] for one in coded], indices, end)
+        return indices

@@ -1,0 +1,115 @@
+"""Which images of a folder can be trained on: each is decoded once, in parallel, and what was found is remembered."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import PIL
+
+import vqvae
+from vqvae.errors import ImageError
+from vqvae.media.atomic import atomic_path
+from vqvae.media.images import read_image
+
+THREADS = 4
+"""Images that are decoded at once: Pillow lets other threads work, but large images take memory."""
+
+VERSIONS = [vqvae.__version__, PIL.__version__]
+"""What was found by others is looked for again."""
+
+
+class Inspected(NamedTuple):
+    """The images of a folder.
+
+    Attributes:
+        usable: those that can be trained on, in the order given.
+        left_out: for each of the others, one line that names it and says why.
+    """
+
+    usable: list[Path]
+    left_out: list[str]
+
+
+class Finding(NamedTuple):
+    """What is known of a file, as long as it is of this time (in ns) and size.
+
+    Attributes:
+        modified, file_bytes: of the file.
+        width, height: of the image, 0 where it cannot be read.
+        reason: why it cannot be read, in words that follow its name.
+    """
+
+    modified: int
+    file_bytes: int
+    width: int = 0
+    height: int = 0
+    reason: str = ""
+
+
+def inspect_images(paths: Sequence[Path], root: Path, smallest: int) -> Inspected:
+    """Decodes all images that have not been looked at before, and sorts out what cannot be used.
+
+    Args:
+        paths: of the images.
+        root: the folder that they are in; findings are kept in the user's cache folder under its name.
+        smallest: height and width, in pixels, that an image needs.
+    """
+    store = _store(root)
+    known = _load(store)
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(lambda path: _look(path, known.get(str(path.relative_to(root)))), paths))
+    findings = {str(path.relative_to(root)): finding for path, finding in zip(paths, found, strict=True)}
+    if findings != known:
+        _save(store, findings)
+    reasons = [_why_not(finding, smallest) for finding in found]
+    return Inspected(
+        usable=[path for path, reason in zip(paths, reasons, strict=True) if not reason],
+        left_out=[f"{path} {reason}" for path, reason in zip(paths, reasons, strict=True) if reason],
+    )
+
+
+def _why_not(finding: Finding, smallest: int) -> str:
+    if finding.reason:
+        return finding.reason
+    if min(finding.width, finding.height) < smallest:
+        return f"is {finding.width}×{finding.height}, smaller than the crops of {smallest}: set a smaller data.crop"
+    return ""
+
+
+def _look(path: Path, known: Finding | None) -> Finding:
+    try:
+        about = path.stat()
+        finding = Finding(about.st_mtime_ns, about.st_size)
+        if known and known[:2] == finding[:2]:
+            return known
+        height, width, _ = read_image(path).shape
+        return finding._replace(width=width, height=height)
+    except ImageError as error:
+        return finding._replace(reason=str(error).removeprefix(f"{path}: "))
+    except OSError as error:
+        return Finding(0, 0, reason=f"cannot be read ({error.strerror or error})")
+
+
+def _store(root: Path) -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vqvae" / "images"
+    return folder / f"{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]}.json"
+
+
+def _load(store: Path) -> dict[str, Finding]:
+    """Nothing, where nothing is kept that can be read."""
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        kept: Any = json.loads(store.read_text())
+        if kept["versions"] == VERSIONS:
+            return {name: Finding(*values) for name, values in kept["files"].items()}
+    return {}
+
+
+def _save(store: Path, findings: dict[str, Finding]) -> None:
+    """Where there is nowhere to write, the images are looked at again the next time."""
+    with suppress(OSError), atomic_path(store) as temporary:
+        temporary.write_text(json.dumps({"versions": VERSIONS, "files": findings}))

@@ -1,0 +1,1 @@
+"""Speech: an MDCT codec whose spectral envelopes go through the toolkit's quantisers."""
