@@ -120,11 +120,11 @@ def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A current folder that is emptied by `rm`, as Python's own way is recursive."""
     monkeypatch.chdir(tmp_path)
     yield
-    subprocess.run(["rm", "-r", *tmp_path.iterdir()], check=True)
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
 
 
 def test_paths_of_a_thousand_folders_in_an_archive_and_on_disk(vqvae, tiny_codec, photo, deep):
-    (coded,) = tiny_codec.encode(photo[None])
+    (coded,) = tiny_codec.compress_batch(photo[None])
     name = "d/" * DEPTH + "a.png"
     with append(Path("x.vqa"), tiny_codec.model_id) as appender:
         appender.add(Entry(name, 53, 37, coded.entropy_code, coded.sections[0]))

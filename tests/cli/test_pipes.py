@@ -50,7 +50,7 @@ def test_one_side_may_be_a_file(vqvae, photo_file, tmp_path, tiny_codec, monkeyp
 )
 def test_a_pipe_is_a_single_file_with_an_output(vqvae, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "error: " in vqvae("encode", *arguments.split(), code=2).output
+    assert "error: " in vqvae("encode", *arguments, code=2).output
     assert list(Path().iterdir()) == []
 
 

@@ -149,7 +149,7 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
         (["data=sample", "data.crop=33"], "data.crop=33: 33×33 pixels cannot be cut into whole vectors of 4×4"),
         (["data=folder", "data.root=nowhere", "seed=-1"], "seed=-1: must be a whole number from 0"),
         (["data=folder", "data.root=nowhere", "showcase=[nothing]"], "nothing: neither a file nor a photograph"),
-        (["data=sample", "task=photos"], "ResidualVQ cannot choose by costs"),
+        (["data=sample", "task=photos"], "ResidualVQ cannot be trained for many rates: set quantizer=pvq"),
         (["data=sample", "task=photos", "quantizer=pvq", "callbacks=photos"], "no lapped transforms"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.conftest import MANY_RATES, TINY_MODEL
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels
 from vqvae.data.base import ImagesInMemory
 from vqvae.evaluation.fidelity import ms_ssim, psnr, ssim
+from vqvae.models.build import build_autoencoder
 from vqvae.training import ImageCompression, RateDistortion
 
 
@@ -40,9 +41,9 @@ class Noisy(AutoEncoder):
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_a_tests_metrics_are_those_of_the_decoded_pixels(images, precision):
-    module = ImageCompression(
-        Noisy.from_config(TINY_MODEL), torch.optim.AdamW, partial(torch.optim.lr_scheduler.ConstantLR)
-    )
+    autoencoder = build_autoencoder(TINY_MODEL)
+    autoencoder.__class__ = Noisy
+    module = ImageCompression(autoencoder, torch.optim.AdamW, partial(torch.optim.lr_scheduler.ConstantLR))
     metrics = measured(module, images, precision)
     with torch.no_grad():
         decoded = torch.cat([to_pixels(module.autoencoder(normalize(batch)).images) for batch in images.split(4)])
@@ -57,7 +58,7 @@ def test_a_tests_metrics_are_those_of_the_decoded_pixels(images, precision):
 
 def test_metrics_of_many_rates_are_finite_in_mixed_precision(images):
     module = RateDistortion(
-        AutoEncoder.from_config(MANY_RATES),
+        build_autoencoder(MANY_RATES),
         torch.optim.AdamW,
         partial(torch.optim.lr_scheduler.ConstantLR),
         0.1,

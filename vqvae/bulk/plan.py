@@ -69,7 +69,7 @@ def find_files(path: Path, suffixes: Collection[str]) -> Found:
     if not path.is_dir():
         return Found(path.parent, [path], Counter())
     found, skipped = [], Counter[str]()
-    for file in _walk(path):
+    for file in walk(path):
         suffix = file.suffix.lower()
         if suffix in suffixes:
             found.append(file)
@@ -155,7 +155,7 @@ def _names_beside(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
         return
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """All files of a folder at any depth; links to folders are not followed. Not recursive, as folders may be deep."""
     waiting = [folder]
     while waiting:

@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.errors import ConfigError
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.images import ImageCompression
@@ -49,8 +50,10 @@ class RateDistortion(ImageCompression):
         memory: float,
     ):
         super().__init__(autoencoder, optimizer, scheduler)
+        quantizer = autoencoder.quantizer
+        if not (isinstance(quantizer, CodebookQuantizer) and quantizer.num_indices == quantizer.pieces):
+            raise ConfigError(f"{type(quantizer).__name__} cannot be trained for many rates: set quantizer=pvq")
         self.rates = Rates(autoencoder.quantizer, finest, coarsest, levels, memory)
-        self.quantizer.encode(torch.zeros(1, self.quantizer.dim), self.rates.costs(0))  # or it says that it cannot
         self.register_buffer("usual", torch.zeros(levels))
         self.usual: Float[Tensor, " L"]  # what the distortion of each level was lately; 0 before the first time
         self.level_psnr = nn.ModuleList(PeakSignalNoiseRatio(data_range=255.0) for _ in range(levels))

@@ -1,6 +1,6 @@
 """The commands of `vqvae`: what each is given and does. Light to import, so that `--help` answers at once."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,9 +12,17 @@ def finish(all_done: bool) -> NoReturn:
     raise typer.Exit(0 if all_done else 1)
 
 
-def holds(inputs: Sequence[Path], suffixes: Container[str]) -> bool:
-    """Whether the first input is a file of one of these types, or a folder with one in it."""
-    first = inputs[0]
-    if not first.is_dir():
-        return first.suffix.lower() in suffixes
-    return any(file.suffix.lower() in suffixes for file in first.rglob("*"))
+def is_speech(path: Path, suffixes: Container[str], others: Container[str]) -> bool:
+    """Whether a command works on speech: the file is of one of its types, or the first known file of the folder is.
+
+    Args:
+        path: the first input.
+        suffixes: of the types of speech.
+        others: of the types of images.
+    """
+    from vqvae.bulk.plan import walk
+
+    if not path.is_dir():
+        return path.suffix.lower() in suffixes
+    known = (file.suffix.lower() for file in walk(path))
+    return next((suffix in suffixes for suffix in known if suffix in suffixes or suffix in others), False)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish, holds
+from vqvae.cli.commands import finish, is_speech
 from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
 from vqvae.errors import UsageError
 
@@ -47,7 +47,7 @@ def decode(
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
 
-    if holds(inputs, (".vqs",)):
+    if is_speech(inputs[0], (".vqs",), (".vqz", ".vqa")):
         from vqvae.cli.speech import decode_speech
 
         finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish, holds
+from vqvae.cli.commands import finish, is_speech
 from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
 from vqvae.errors import UsageError
 
@@ -52,9 +52,10 @@ def encode(
     from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say
     from vqvae.media.audio import READABLE_AUDIO
+    from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
-    if holds(inputs, READABLE_AUDIO) or kbps is not None or constant:
+    if is_speech(inputs[0], READABLE_AUDIO, READABLE) or kbps is not None or constant:
         from vqvae.cli.speech import encode_speech
 
         if archive or progressive or metadata or quality is not None or bpp is not None:

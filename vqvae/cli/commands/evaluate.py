@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vqvae.cli.commands import finish, holds
+from vqvae.cli.commands import finish, is_speech
 from vqvae.cli.options import Device, Force, Json, Model, Quality
 from vqvae.errors import UsageError
 
@@ -35,10 +35,11 @@ def evaluate(
     """
     from vqvae.bulk.outputs import claim_report
     from vqvae.media.audio import READABLE_AUDIO
+    from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
     report = None if json_file in (None, "-") else Path(json_file)
-    if holds([Path(path)], READABLE_AUDIO):
+    if is_speech(Path(path), READABLE_AUDIO, READABLE):
         from vqvae.cli.speech import evaluate_speech
 
         claim_report(report, "--json", force)
