@@ -12,7 +12,11 @@ from torch.utils.data import DataLoader
 from tests.contracts.configs import data_modules, load
 from vqvae.data import ImageDataModule
 
-ROOTS = {"cifar10": "data_root", "folder": "photo_folder"}  # what `root` stands for, where a module has one
+ROOTS = {
+    "cifar10": "data_root",
+    "folder": "photo_folder",
+    "photographs": "split_folder",
+}  # what `root` stands for, where a module has one
 
 
 @pytest.fixture
@@ -23,6 +27,18 @@ def photo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / "tree" / f"{number % 3}" / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
+    return tmp_path
+
+
+@pytest.fixture
+def split_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photographs in two folders."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for part in ("train", "validation"):
+        (tmp_path / part).mkdir()
+        for number in range(4):
+            pixels = np.random.default_rng(number).integers(256, size=(270 + number, 300, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / part / f"{number}.png")
     return tmp_path
 
 

@@ -20,7 +20,7 @@ def root(tmp_path):
 
 
 def test_crops_come_from_their_own_folder_turned_mirrored_and_reduced(root):
-    data = Photographs(str(root), batch_size=4, crop=32, reduced=0.5, validation_crop=64)
+    data = Photographs(str(root), batch_size=4, crop=32, reduced=0.5)
     data.setup()
     batch = data.train_set.__getitems__([0] * 200)
     assert batch.shape == (200, 3, 32, 32) and (batch[:, 2] == 10).all()
@@ -29,7 +29,7 @@ def test_crops_come_from_their_own_folder_turned_mirrored_and_reduced(root):
     slopes = torch.maximum(across.abs(), batch[:, 0].float().diff(dim=1).mean((1, 2)).abs())
     assert (slopes > 1.3).any() and slopes.max() < 2.1 and (slopes - 1).abs().lt(0.01).float().mean() > 0.3
     (held_out,) = data.val_set.__getitems__([0])
-    assert held_out.shape == (3, 64, 64) and (held_out[2] == 200).all()
+    assert held_out.shape == (3, 32, 32) and (held_out[2] == 200).all()
 
 
 def test_what_is_missing_or_makes_no_sense_is_said(root, tmp_path):

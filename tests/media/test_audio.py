@@ -47,5 +47,5 @@ def test_files_that_are_no_sound_are_named_as_such(tmp_path):
 
 def test_without_soundfile_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(MissingPackageError, match=r"vqvae\[speech\]"):
+    with pytest.raises(MissingPackageError, match=r"vqkit\[speech\]"):
         read_audio(tmp_path / "x.wav", 16000)

@@ -148,4 +148,4 @@ def test_the_learning_rate_rises_stays_and_falls():
         optimizer.step()
         schedule.step()
     assert seen[0] == pytest.approx(0.2) and seen[9:81] == pytest.approx([2.0] * 72)
-    assert seen[90] == pytest.approx(1.0) and seen[99] == pytest.approx(0.1)
+    assert seen[90] == pytest.approx(2.0 * 9 / 19) and seen[99] == 0

@@ -28,7 +28,6 @@ class Photographs(ImageDataModule):
         crop: height and width of the crops, in pixels.
         reduced: share of the crops that come from a reduced image: reduction removes the traces of earlier compression.
         min_scale: the smallest scale that these are reduced to.
-        validation_crop: height and width of the crops for validation and test, one of each image.
         crops_per_image: crops drawn from each image in an epoch.
         cache_mb: decoded images are kept in memory up to this number of megabytes.
         workers: processes that prepare batches.
@@ -41,33 +40,31 @@ class Photographs(ImageDataModule):
         crop: int,
         reduced: float = 0.5,
         min_scale: float = 0.5,
-        validation_crop: int = 256,
         crops_per_image: int = 16,
         cache_mb: int = 2000,
         workers: int = 0,
     ):
         super().__init__(batch_size, workers)
-        check_least(crop=(crop, 1), validation_crop=(validation_crop, 1), crops_per_image=(crops_per_image, 1))
+        check_least(crop=(crop, 1), crops_per_image=(crops_per_image, 1))
         if not (0 <= reduced <= 1 and 0 < min_scale <= 1):
             raise ConfigError(f"reduced={reduced} and min_scale={min_scale} must be from 0 to 1, min_scale above 0")
         if root is None:
             raise DataError("no folder of photographs given: name it with data.root=FOLDER")
         self.root = Path(root)
-        self.crop, self.validation_crop = crop, validation_crop
+        self.crop = crop
         self.reduced, self.min_scale = reduced, min_scale
         self.crops_per_image, self.cache_mb = crops_per_image, cache_mb
 
     def setup(self, stage: str | None = None) -> None:
         train, validation = (
-            ImageFiles(self._usable(self.root / part, crop), self.cache_mb)
-            for part, crop in (("train", self.crop), ("validation", self.validation_crop))
+            ImageFiles(self._usable(self.root / part), self.cache_mb) for part in ("train", "validation")
         )
         self.train_set = AugmentedCrops(train, self.crop, self.crops_per_image, self.reduced, self.min_scale)
-        self.val_set = self.test_set = FixedCrops(validation, self.validation_crop, per_image=1)
+        self.val_set = self.test_set = FixedCrops(validation, self.crop, per_image=4)
 
-    def _usable(self, folder: Path, crop: int) -> list[Path]:
+    def _usable(self, folder: Path) -> list[Path]:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE)
-        usable = inspect_images(paths, folder, crop).usable
+        usable = inspect_images(paths, folder, self.crop).usable
         if not usable:
             raise DataError(f"{folder} holds no images that can be used: name another data.root")
         return usable

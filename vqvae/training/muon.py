@@ -1,6 +1,6 @@
 """Muon for convolutions, AdamW for the rest."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ class ConvMuon(Optimizer):
         params: Iterable[Tensor],
         lr: float,
         momentum: float = 0.95,
-        betas: tuple[float, float] = (0.9, 0.99),
+        betas: Sequence[float] = (0.9, 0.99),
         eps: float = 1e-8,
         weight_decay: float = 1e-4,
         smallest: int = 32,

@@ -10,9 +10,10 @@ def warmup_hold_decay(optimizer: Optimizer, total_steps: int, warmup: int = 500,
     Unlike a cosine it need not know beforehand how long a training will be: its last part can be run from any
     checkpoint. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024.
     """
-    start = total_steps * (1 - decay)
+    last = total_steps - 1
+    falling = max(1.0, last - total_steps * (1 - decay))
 
     def factor(step: int) -> float:
-        return min(1.0, (step + 1) / warmup, max(0.0, (total_steps - step) / max(1.0, total_steps - start)))
+        return min(1.0, (step + 1) / warmup, max(0.0, (last - step) / falling))
 
     return LambdaLR(optimizer, factor)
