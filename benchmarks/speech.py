@@ -29,35 +29,35 @@ def main() -> None:
     codec = load_speech(find_speech_model(arguments.model))
     coders: list[SpeechCoder] = [OurSpeech(codec, constant=False), OurSpeech(codec, constant=True)]
     coders += reference_coders(name for name in arguments.against.split(",") if name)
-    fingerprint = codec.fingerprint.hex()
-    results = _read(arguments.json, fingerprint)
+    model_id = codec.model_id.hex()
+    results = _read(arguments.json, model_id)
     done = {(result.name, result.coder, result.target) for result in results}
-    paths = find_files(arguments.folder, READABLE_AUDIO)
+    paths = find_files(arguments.folder, READABLE_AUDIO).files
     for coder in coders:
         for rate in map(float, arguments.rates.split(",")):
             for path in paths:
                 if (path.name, coder.name, rate) not in done:
                     samples = read_audio(path, SAMPLE_RATE).samples
                     results += measure_speech([coder], path.name, samples, [rate])
-                    _write(arguments.json, fingerprint, results)
+                    _write(arguments.json, model_id, results)
             print(f"{coder.name} {rate:g}", flush=True)
     for row in summarise_speech(results):
         figures = "  ".join(f"{row[name]:.3f}" for name in ("kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"))
         print(f"{row['coder']:16} {row['target']:5g}  {figures}")
 
 
-def _read(path: Path, fingerprint: str) -> list[SpeechResult]:
+def _read(path: Path, model_id: str) -> list[SpeechResult]:
     """What was measured before; of our codec only with the same model."""
     if not path.is_file():
         return []
     report = json.loads(path.read_text())
     results = [SpeechResult(**result) for result in report["results"]]
-    return [one for one in results if report["model"] == fingerprint or not one.coder.startswith("speech")]
+    return [one for one in results if report["model"] == model_id or not one.coder.startswith("speech")]
 
 
-def _write(path: Path, fingerprint: str, results: list[SpeechResult]) -> None:
+def _write(path: Path, model_id: str, results: list[SpeechResult]) -> None:
     report = {
-        "model": fingerprint,
+        "model": model_id,
         "summary": summarise_speech(results),
         "results": [result._asdict() for result in results],
     }

@@ -16,6 +16,7 @@ from vqvae.backend.dispatch import (
     Plain,
     prefers_plain,
 )
+from vqvae.entropy.context.network import PlainNetwork
 from vqvae.models.file import load_codec
 from vqvae.models.store import find_model, shipped_models
 from vqvae.quantizers import dispatch
@@ -52,6 +53,8 @@ def test_compiled_and_plain_code_write_the_same_files(model):
         compiled = [codec.compress(picture, quality=quality) for picture in pictures]
         pixels = [codec.decompress(file) for file in compiled]
         codec.backend = Plain()
+        with codec.backend.coding(1):
+            assert isinstance(codec.entropy_model.network, PlainNetwork)
         assert [codec.compress(picture, quality=quality) for picture in pictures] == compiled
         assert all(np.array_equal(codec.decompress(file), one) for file, one in zip(compiled, pixels, strict=True))
 

@@ -11,7 +11,6 @@ from tests.speech.conftest import vowel
 from vqvae.cli.main import app
 from vqvae.media.audio import read_audio, write_audio
 
-pytest.importorskip("soundfile")
 SAMPLES = vowel(1.5)
 
 
@@ -52,3 +51,41 @@ def test_a_damaged_file_is_named_and_the_exit_code_is_1(recording):
     coded.write_bytes(coded.read_bytes()[:-1])
     result = CliRunner().invoke(app, ["decode", str(coded), "-o", str(recording.with_name("x.wav"))])
     assert result.exit_code == 1 and not recording.with_name("x.wav").exists()
+
+
+def test_each_failure_is_one_line_with_the_files_name_once_and_nothing_is_written(recording):
+    names = ["text.wav", "empty.wav", "missing.wav"]
+    text, empty, missing = map(recording.with_name, names)
+    text.write_text("not a sound")
+    write_audio(np.zeros(0), 16000, empty, ".wav")
+    result = CliRunner().invoke(app, ["encode", str(text), str(empty), str(missing), str(recording)])
+    assert result.exit_code == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in errors] == [str(text), str(empty), str(missing)]
+    assert all(line.count(name) == 1 for line, name in zip(errors, names, strict=True))
+    assert [path.name for path in recording.parent.glob("*.vqs")] == ["speech.vqs"]
+
+
+def test_a_type_of_sound_that_cannot_be_written_is_refused(recording):
+    call("encode", recording)
+    output = recording.with_name("back.raw")
+    result = CliRunner().invoke(app, ["decode", str(recording.with_suffix(".vqs")), "-o", str(output)])
+    assert result.exit_code == 1 and "use .wav or .flac" in result.stderr and not output.exists()
+
+
+def test_a_file_of_another_model_is_described_but_not_decoded(recording):
+    call("encode", recording)
+    coded = recording.with_suffix(".vqs")
+    data = coded.read_bytes()
+    assert json.loads(call("info", coded, "--json"))["model"] == "speech"
+    coded.write_bytes(data[:6] + b"abc" + data[9:])
+    facts = json.loads(call("info", coded, "--json"))
+    assert facts["model"] is None and facts["model_id"] == "616263" and facts["samples"] == len(SAMPLES)
+    result = CliRunner().invoke(app, ["decode", str(coded), "-o", str(recording.with_name("x.wav"))])
+    assert result.exit_code == 1 and "--model" in result.stderr and not recording.with_name("x.wav").exists()
+
+
+@pytest.mark.parametrize("kbps", [5, 65])
+def test_a_rate_out_of_range_is_wrong_usage(recording, kbps):
+    result = CliRunner().invoke(app, ["encode", str(recording), "--kbps", str(kbps)])
+    assert result.exit_code == 2 and not recording.with_suffix(".vqs").exists()

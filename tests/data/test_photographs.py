@@ -20,7 +20,7 @@ def root(tmp_path):
 
 
 def test_crops_come_from_their_own_folder_turned_mirrored_and_reduced(root):
-    data = Photographs(str(root), batch_size=4, crop=32, reduced=0.5)
+    data = Photographs(str(root), batch_size=4, crop=32, reduced=0.5, min_scale=0.5)
     data.setup()
     batch = data.train_set.__getitems__([0] * 200)
     assert batch.shape == (200, 3, 32, 32) and (batch[:, 2] == 10).all()
@@ -34,8 +34,8 @@ def test_crops_come_from_their_own_folder_turned_mirrored_and_reduced(root):
 
 def test_what_is_missing_or_makes_no_sense_is_said(root, tmp_path):
     with pytest.raises(DataError, match=r"data\.root=FOLDER"):
-        Photographs(None, 4, 32)
+        Photographs(None, 4, 32, 0.5, 0.5)
     with pytest.raises(ConfigError, match=r"reduced=1\.5"):
-        Photographs(str(root), 4, 32, reduced=1.5)
+        Photographs(str(root), 4, 32, reduced=1.5, min_scale=0.5)
     with pytest.raises(DataError, match="holds no images that can be used"):
-        Photographs(str(tmp_path / "train"), 4, 32).setup()
+        Photographs(str(tmp_path / "train"), 4, 32, 0.5, 0.5).setup()

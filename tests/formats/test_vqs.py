@@ -3,7 +3,7 @@ import zlib
 import pytest
 
 from vqvae.errors import BitstreamError
-from vqvae.formats.vqs import SpeechContainer, model_hint, overhead_bytes, pack_speech, unpack_speech
+from vqvae.formats.vqs import SpeechContainer, overhead_bytes, pack_speech, read_header, unpack_speech
 
 MODEL = bytes(range(32))
 
@@ -19,7 +19,7 @@ MODEL = bytes(range(32))
 def test_what_is_packed_comes_back(container):
     data = pack_speech(container)
     assert unpack_speech(data, MODEL) == container
-    assert model_hint(data) == MODEL[:3]
+    assert read_header(data).hint == MODEL[:3]
     assert len(data) == overhead_bytes(container.samples) + len(container.payload)
 
 

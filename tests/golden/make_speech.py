@@ -20,7 +20,7 @@ def main() -> None:
     codec = load_speech(model)
     for name, constant in {"average": False, "constant": True}.items():
         data = codec.compress(vowel(1.0, seed=3), 16.4, constant)
-        frames = list(codec.read(unpack_speech(data, codec.fingerprint)))
+        frames = list(codec.read(unpack_speech(data, codec.model_id)))
         arrays = {key: np.stack([getattr(frame, key) for frame in frames]) for key in frames[0]._fields}
         stem = FOLDER / f"v{VERSION}-speech-{name}"
         stem.with_suffix(".vqs").write_bytes(data)

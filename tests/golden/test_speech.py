@@ -28,7 +28,7 @@ def test_the_integers_are_exactly_those_that_were_written(path, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     codec, expected = codec_of(path), np.load(path.with_suffix(".npz"))
-    frames = list(codec.read(unpack_speech(path.read_bytes(), codec.fingerprint)))
+    frames = list(codec.read(unpack_speech(path.read_bytes(), codec.model_id)))
     torch.set_num_threads(before)
     for name in frames[0]._fields:
         np.testing.assert_array_equal(np.stack([getattr(frame, name) for frame in frames]), expected[name])

@@ -2,11 +2,11 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
 from vqvae.errors import AudioError, MissingPackageError
 from vqvae.media.audio import read_audio, resample, write_audio
 
-soundfile = pytest.importorskip("soundfile")
 TONE = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
 
 

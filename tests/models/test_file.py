@@ -90,6 +90,18 @@ def test_loading_builds_nothing_but_our_own_classes(tiny_model, tmp_path, target
         (lambda h: h["config"]["quantizer"].update(dim="many"), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(channels=7), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(blocks=[8000, 1]), r"blocks=\[8000, 1\] must be from 0 to 64"),
+        (
+            lambda h: h["config"].update(
+                encoder={
+                    "_target_": "variable_rate_encoder",
+                    "dim": 8,
+                    "channels": [8] * 3,
+                    "blocks": [2**31 - 1, 1, 1],
+                }
+            ),
+            r"blocks=\[2147483647, 1, 1\] must be from 0 to 64",
+        ),
+        (lambda h: h["config"]["quantizer"].update(stages=2**31 - 1), "stages is 2147483647, but must be from 1 to"),
         (lambda h: h["config"]["encoder"].update(channels=[1] * 300), "has 300 entries, but may have 256"),
         (lambda h: h["config"]["encoder"].update(dim="x" * 10_000), "but must be an integer"),
         (

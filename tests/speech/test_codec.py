@@ -32,7 +32,7 @@ def test_no_frame_of_constant_rate_exceeds_its_budget_and_reservoir(codec, kbps,
         "clicks": (draws.random(32000) < 0.001).astype(np.float64),
         "full scale": np.sign(np.sin(np.arange(32000) / 20.0)),
     }[signal]
-    container = unpack_speech(codec.compress(samples, kbps, constant=True), codec.fingerprint)
+    container = unpack_speech(codec.compress(samples, kbps, constant=True), codec.model_id)
     share = codec.budget(len(samples), kbps) / (len(samples) // FRAME + 1)
     filling, before, indices_before, last = 0.0, np.zeros(FRAME, np.int32), np.zeros(4, np.int64), 0
     for indices, step, quantised in codec.read(container):
@@ -103,7 +103,7 @@ def test_every_truncation_is_noticed(codec, small):
     step=st.integers(-(2**15), 2**15 - 1),
 )
 def test_hostile_payloads_are_refused_and_nothing_else(codec, small, payload, samples, constant, step):
-    container = unpack_speech(small, codec.fingerprint)._replace(
+    container = unpack_speech(small, codec.model_id)._replace(
         payload=payload, samples=samples, constant=constant, step=step
     )
     with suppress(BitstreamError):
@@ -111,12 +111,12 @@ def test_hostile_payloads_are_refused_and_nothing_else(codec, small, payload, sa
 
 
 def test_a_file_that_claims_hours_is_refused_at_once(codec, small):
-    container = unpack_speech(small, codec.fingerprint)._replace(samples=2**28 - 1)
+    container = unpack_speech(small, codec.model_id)._replace(samples=2**28 - 1)
     with pytest.raises(BitstreamError, match="too short"):
         codec.decompress(pack_speech(container))
 
 
 def test_another_models_file_is_refused(codec, small):
-    other = pack_speech(unpack_speech(small, codec.fingerprint)._replace(fingerprint=bytes(32)))
+    other = pack_speech(unpack_speech(small, codec.model_id)._replace(model_id=bytes(32)))
     with pytest.raises(BitstreamError, match="another model"):
         codec.decompress(other)

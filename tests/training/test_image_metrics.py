@@ -10,11 +10,13 @@ from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from tests.conftest import MANY_RATES, TINY_MODEL
-from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
 from vqvae.data.base import ImagesInMemory
 from vqvae.evaluation.fidelity import ms_ssim, psnr, ssim
 from vqvae.models.build import build_autoencoder
-from vqvae.training import ImageCompression, RateDistortion
+from vqvae.networks import VariableRateDecoder, VariableRateEncoder
+from vqvae.quantizers import ProductResidualVQ
+from vqvae.training import ImageCompression, RateDistortion, VariableRate
 
 
 @pytest.fixture
@@ -56,16 +58,30 @@ def test_a_tests_metrics_are_those_of_the_decoded_pixels(images, precision):
     assert metrics["test/psnr"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
 
 
-def test_metrics_of_many_rates_are_finite_in_mixed_precision(images):
-    module = RateDistortion(
-        build_autoencoder(MANY_RATES),
-        torch.optim.AdamW,
-        partial(torch.optim.lr_scheduler.ConstantLR),
-        0.1,
-        10.0,
-        2,
-        0.9,
-    )
+def many_rates(images: torch.Tensor) -> RateDistortion:
+    schedule = partial(torch.optim.lr_scheduler.ConstantLR)
+    return RateDistortion(build_autoencoder(MANY_RATES), torch.optim.AdamW, schedule, 0.1, 10.0, 2, 0.9)
+
+
+def all_rates(images: torch.Tensor) -> VariableRate:
+    """With the principal components of the images, and codebooks fitted to them."""
+    sizes = {"dim": 6, "channels": [4, 8, 8], "blocks": [1, 1, 1]}
+    quantizer = ProductResidualVQ(6, pieces=2, stages=2, codebook_size=8)
+    autoencoder = AutoEncoder(VariableRateEncoder(**sizes), quantizer, VariableRateDecoder(**sizes))
+    schedule = partial(torch.optim.lr_scheduler.ConstantLR)
+    module = VariableRate(autoencoder, torch.optim.AdamW, schedule, 1.0, 100.0, 2, [10.0], 0.9)
+    blocks = to_vectors(torch.nn.functional.pixel_unshuffle(normalize(images), 8))
+    basis = torch.linalg.eigh(blocks.T.cov())[1].T.flip(0)[:6].unflatten(1, (3, 8, 8))
+    for network in (autoencoder.encoder, autoencoder.decoder):
+        network.initialize_from_basis(basis, blocks.mean(0).view(3, 8, 8))
+    with torch.no_grad():
+        module.fit_codebooks(module.vectors(images), 3)
+    return module
+
+
+@pytest.mark.parametrize("make", [many_rates, all_rates])
+def test_metrics_of_many_rates_are_finite_in_mixed_precision(images, make):
+    module = make(images)
     exact, mixed = (measured(module, images, precision) for precision in ("32-true", "bf16-mixed"))
     assert mixed["test/ssim"] == pytest.approx(exact["test/ssim"], abs=0.01)
 

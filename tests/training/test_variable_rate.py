@@ -3,11 +3,15 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
-from vqvae.codec.autoencoder import AutoEncoder
+from vqvae.codec import ImageCodec
+from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.entropy import Uniform
 from vqvae.errors import ConfigError
+from vqvae.formats import ModelId
 from vqvae.networks import LappedDecoder, LappedEncoder, VariableRateDecoder, VariableRateEncoder
 from vqvae.quantizers import DiVeQ, ProductResidualVQ, ProductVQ
 from vqvae.training import VariableRate
@@ -103,12 +107,45 @@ def test_a_step_moves_networks_and_codebooks_of_all_stages(quantizer):
     assert (module.running_distortion > 0).all()
 
 
+def test_indices_for_an_entropy_model_are_those_that_the_codec_takes(quantizer):
+    module = make(quantizer)
+    codec = ImageCodec(module.autoencoder, Uniform(6, 3), ModelId(bytes(32), bytes(32)))
+    batch = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    found = module.eval().indices(batch)
+    for level, image in enumerate(batch):  # a batch of four has an image of each of the four levels
+        taken = codec.indices(image.permute(1, 2, 0)[None].numpy(), quality=100 * level / 3)
+        assert np.array_equal(found[level], taken[0])
+
+
+def test_a_curve_is_of_the_indices_chosen_at_each_level(quantizer):
+    module = make(quantizer).eval()
+    module.rates.counts.copy_(torch.rand_like(module.rates.counts) + 0.01)
+    batch = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        curve = list(module.curve(batch))
+    assert len(curve) == 4 and all(point.pixels.shape == batch.shape for point in curve)
+    for level, point in enumerate(curve):
+        latent = module.autoencoder.analysis(normalize(batch), level / 3)
+        indices = module.rates.choose(quantizer, to_vectors(latent), level).indices
+        bits = sum(float(module.rates.bits(level)[place, index]) for row in indices for place, index in enumerate(row))
+        assert float(point.bits) == pytest.approx(bits, rel=1e-4)
+        values = to_grid(quantizer.decode(indices), latent)
+        assert torch.equal(point.pixels, to_pixels(module.autoencoder.synthesis(values, level / 3)))
+
+
 def test_what_cannot_be_trained_so_is_refused():
     with pytest.raises(ConfigError, match="set quantizer=prvq"):
         make(ProductVQ(6, 2, codebook_size=5))
     lapped = {"channels": [4, 8], "hidden": [4, 4], "blocks": [0, 0]}
     with pytest.raises(ConfigError, match="set network=variable_rate"):
         make(ProductResidualVQ(6, 2, 2, codebook_size=5), LappedEncoder, LappedDecoder, **lapped)
+
+
+def test_rates_that_make_no_sense_are_refused(quantizer):
+    with pytest.raises(ConfigError, match="0 < lambda_min < lambda_max"):
+        RateModel(quantizer, **{**RATES, "lambda_min": 4000.0})
+    with pytest.raises(ConfigError, match="stage_lambdas has 3 entries"):
+        RateModel(quantizer, **{**RATES, "stage_lambdas": [500.0, 50.0, 5.0]})
 
 
 @pytest.mark.parametrize("shape", [(20, 60), (60, 20), (32, 32)])

@@ -4,10 +4,15 @@ Importing Numba takes most of a second, in which plain code has coded a small im
 do than that starts with plain code.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
+from types import ModuleType
+
+from vqvae.errors import reason_of
 
 MIN_VECTORS_FOR_NUMBA = 1024
 """Vectors whose coding takes as long with plain code as importing Numba."""
@@ -18,6 +23,20 @@ _plain: ContextVar[bool] = ContextVar("plain", default=False)
 def prefers_plain() -> bool:
     """Whether plain code should be used here, in this thread."""
     return _plain.get()
+
+
+def import_compiled(module: str, otherwise: str) -> ModuleType | None:
+    """A module of compiled kernels; None, with a warning, where Numba cannot be imported.
+
+    Args:
+        module: the module's name.
+        otherwise: what happens without it, for the warning.
+    """
+    try:
+        return import_module(module)
+    except Exception as error:  # a broken installation raises anything: plain code still works
+        warnings.warn(f"Numba cannot be imported ({reason_of(error)}): {otherwise}", RuntimeWarning, stacklevel=3)
+        return None
 
 
 class Backend(ABC):

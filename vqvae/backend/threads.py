@@ -32,4 +32,4 @@ def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) ->
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Threads of this process: those of a parent are lost when it forks."""
-    return ThreadPoolExecutor(os.cpu_count(), "vqvae-search")
+    return ThreadPoolExecutor(os.cpu_count(), "vqvae")

@@ -1,40 +1,27 @@
 """What the commands do with speech: sound files to .vqs files and back, figures, and facts."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from vqvae.bulk.outputs import make_folders
-from vqvae.bulk.pipeline import BatchRequest
-from vqvae.bulk.plan import Job, Plan, find_files, plan
+from vqvae.bulk.plan import Plan, find_files, plan
+from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import FileResult, FileTask
+from vqvae.cli.evaluate import publish
 from vqvae.cli.files import describe_kept
 from vqvae.cli.progress import run, run_each, say, say_skipped
 from vqvae.cli.tables import number, print_table
-from vqvae.errors import ModelFileError, errors_of
+from vqvae.errors import UnknownModelError, errors_of
 from vqvae.evaluation.speech import RATES, SpeechResult, measure_speech, summarise_speech
 from vqvae.evaluation.speech_coders import OurSpeech, SpeechCoder, reference_coders
-from vqvae.formats.vqs import FINGERPRINT_BYTES, model_hint, unpack_speech
-from vqvae.media.atomic import atomic_path
-from vqvae.media.audio import READABLE_AUDIO, Recording, read_audio, write_audio
+from vqvae.formats.vqs import CHECKSUM_BYTES, read_header, unpack_speech
+from vqvae.media.audio import READABLE_AUDIO, read_audio
 from vqvae.models.speech import load_speech
-from vqvae.models.store import ModelStore, find_speech_model
+from vqvae.models.store import SPEECH, ModelStore, find_speech_model
 from vqvae.speech.codec import DEFAULT_RATE, SpeechCodec
 from vqvae.speech.mdct import SAMPLE_RATE, frame_count
 
 SUFFIX = ".vqs"
-
-
-class SpeechFileResult(NamedTuple):
-    """What became of one file, and what to say of it."""
-
-    source: Path
-    target: Path
-    said: str
-    kept: bool = False
 
 
 def encode_speech(
@@ -70,67 +57,7 @@ def decode_speech(inputs: Sequence[Path], output: Path | None, model: str | None
     Returns:
         whether all could be decompressed.
     """
-    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(ModelStore(), force, model=model))
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompressSpeech(FileTask[Recording]):
-    """Compresses sound files.
-
-    Attributes:
-        codec: of the model.
-        kbps: rate in kbit/s.
-        constant: whether each frame keeps to it.
-    """
-
-    codec: SpeechCodec
-    kbps: float
-    constant: bool
-
-    def read(self, item: Job) -> Recording:
-        return read_audio(item.source, SAMPLE_RATE)
-
-    def request(self, item: Job, loaded: Recording) -> BatchRequest:
-        def compress(batch: list[Any]) -> list[bytes]:
-            with errors_of(item.source):
-                return [self.codec.compress(samples, self.kbps, self.constant) for samples in batch]
-
-        return BatchRequest(compress, loaded.samples, item, 1, partial(self._write, item, loaded))
-
-    def _write(self, item: Job, audio: Recording, data: bytes) -> SpeechFileResult:
-        make_folders(item.target.parent)
-        with atomic_path(item.target) as temporary:
-            temporary.write_bytes(data)
-        rate = 8 * len(data) * SAMPLE_RATE / len(audio.samples) / 1000
-        changes = "".join(f", {change}" for change in audio.changes)
-        return SpeechFileResult(item.source, item.target, f"{len(data)} bytes, {rate:.2f} kbit/s{changes}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecompressSpeech(FileTask[bytes]):
-    """Decompresses .vqs files.
-
-    Attributes:
-        model: the model, where it is none of those bundled.
-    """
-
-    model: str | None
-
-    def read(self, item: Job) -> bytes:
-        return item.source.read_bytes()
-
-    def request(self, item: Job, loaded: bytes) -> BatchRequest:
-        def decompress(batch: list[bytes]) -> list[Any]:
-            with errors_of(item.source):
-                return [_codec_for(data, self.model).decompress(data) for data in batch]
-
-        return BatchRequest(decompress, loaded, item, 1, partial(self._write, item))
-
-    def _write(self, item: Job, samples: Any) -> SpeechFileResult:
-        make_folders(item.target.parent)
-        with errors_of(item.target), atomic_path(item.target) as temporary:
-            write_audio(samples, SAMPLE_RATE, temporary, item.target.suffix)
-        return SpeechFileResult(item.source, item.target, f"{len(samples) / SAMPLE_RATE:.2f} s")
+    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(ModelStore(), force, codec=_load(model)))
 
 
 def _run(what: Plan, task: FileTask) -> bool:
@@ -142,9 +69,15 @@ def _run(what: Plan, task: FileTask) -> bool:
 
 
 def _describe(result: FileResult | SpeechFileResult) -> str:
+    """The line about a file that was compressed, decompressed or kept."""
     if isinstance(result, FileResult):
         return describe_kept(result)
-    return f"{result.source} → {result.target}: {result.said}"
+    line = f"{result.source} → {result.target}: {result.samples / SAMPLE_RATE:.2f} s"
+    if result.target.suffix.lower() != SUFFIX:
+        return line
+    return ", ".join(
+        [line, f"{result.bytes} bytes", f"{_kbps(result.bytes, result.samples):.2f} kbit/s", *result.changes]
+    )
 
 
 def evaluate_speech(path: Path, model: str | None, against: str | None, json_file: str | None) -> bool:
@@ -154,7 +87,7 @@ def evaluate_speech(path: Path, model: str | None, against: str | None, json_fil
         path: a sound file or a folder.
         model: a shipped model's name or a model file.
         against: the other coders, with commas between.
-        json_file: where to write all figures, if anywhere.
+        json_file: where to write all figures, if anywhere; `-` for standard output, instead of a table.
 
     Returns:
         whether all could be measured.
@@ -165,61 +98,71 @@ def evaluate_speech(path: Path, model: str | None, against: str | None, json_fil
     results: list[SpeechResult] = []
 
     def work(file: Path) -> None:
+        samples = read_audio(file, SAMPLE_RATE).samples
         with errors_of(file):
-            results.extend(measure_speech(coders, str(file), read_audio(file, SAMPLE_RATE).samples, RATES))
+            results.extend(list(measure_speech(coders, str(file), samples, RATES)))  # of a file, all or none
 
-    failed = run_each(find_files(path, READABLE_AUDIO).files, work)
-    summary = summarise_speech(results)
-    if results and json_file:
-        report = {"summary": summary, "results": [result._asdict() for result in results]}
-        with atomic_path(Path(json_file)) as temporary:
-            temporary.write_text(json.dumps(report, indent=1))
-    columns = ["kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"]
-    print_table(
-        ["codec", "kbit/s", *columns],
-        ([row["coder"], number(row["target"], "g"), *(number(row[column]) for column in columns)] for row in summary),
-    )
+    found = find_files(path, READABLE_AUDIO)
+    say_skipped({found.root: found.skipped} if found.skipped else {})
+    failed = run_each(found.files, work)
+    if results:
+        report = {"summary": summarise_speech(results), "results": [result._asdict() for result in results]}
+        publish(report, json_file, _print_report)
     return not failed
 
 
-def describe_speech(path: Path, model: str | None = None) -> dict[str, Any]:
-    """The facts of a .vqs file, by name, after all of it has been read.
+def _print_report(report: dict[str, Any]) -> None:
+    columns = ["kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"]
+    print_table(
+        ["codec", "kbit/s", *columns],
+        (
+            [row["coder"], number(row["target"], "g"), *(number(row[column]) for column in columns)]
+            for row in report["summary"]
+        ),
+    )
+
+
+def describe_speech(path: Path) -> dict[str, Any]:
+    """The facts of a .vqs file, by name; all of it is read, if the shipped model made it.
 
     Raises:
         BitstreamError: it is none, or damaged.
     """
     data = path.read_bytes()
     with errors_of(path):
-        codec = _codec_for(data, model)
-        container = unpack_speech(data, codec.fingerprint)
-        for _ in codec.read(container):
-            pass
+        header = read_header(data)
+        model = _find_model(data)
     return {
         "file": str(path),
-        "version": data[2] >> 4,
-        "samples": container.samples,
-        "seconds": container.samples / SAMPLE_RATE,
-        "frames": frame_count(container.samples),
-        "model_fingerprint": model_hint(data).hex(),
-        "rate": "constant" if container.constant else "average",
-        "step": container.step,
+        "version": header.version,
+        "samples": header.samples,
+        "seconds": header.samples / SAMPLE_RATE,
+        "frames": frame_count(header.samples),
+        "model": model,
+        "model_id": header.hint.hex(),
+        "rate": "constant" if header.constant else "average",
+        "step": header.step,
         "bytes": len(data),
-        "payload_bytes": len(container.payload),
-        "kbps": 8 * len(data) * SAMPLE_RATE / container.samples / 1000,
+        "payload_bytes": len(data) - header.bytes - CHECKSUM_BYTES,
+        "kbps": _kbps(len(data), header.samples),
     }
 
 
-@cache
+def _find_model(data: bytes) -> str | None:
+    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    codec = _load(None)
+    try:
+        container = unpack_speech(data, codec.model_id)
+    except UnknownModelError:
+        return None
+    for _ in codec.read(container):
+        pass
+    return SPEECH
+
+
 def _load(model: str | None) -> SpeechCodec:
-    return load_speech(find_speech_model(model or "speech"))
+    return load_speech(find_speech_model(model or SPEECH))
 
 
-def _codec_for(data: bytes, model: str | None) -> SpeechCodec:
-    """The codec of the given model, or of the shipped one that made a file."""
-    hint = model_hint(data)
-    codec = _load(model)
-    if model is None and hint != codec.fingerprint[:FINGERPRINT_BYTES]:
-        raise ModelFileError(
-            f"made with a model that is not shipped (fingerprint {hint.hex()}): name its file with --model"
-        )
-    return codec
+def _kbps(size: int, samples: int) -> float:
+    return 8 * size * SAMPLE_RATE / samples / 1000

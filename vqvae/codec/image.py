@@ -23,6 +23,8 @@ from vqvae.media.images import MAX_PIXELS
 from vqvae.quantizers import PrefixDecodable
 
 DEFAULT_QUALITY = 50.0
+"""Of variable-rate models, where none is given."""
+
 PADDED_LIMIT = 2
 """Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
 
@@ -68,8 +70,6 @@ class ImageCodec:
         self.max_pixels = max_pixels
         self.lambda_range = lambda_range
         self.backend = backend or Compiled()
-        self.quality = DEFAULT_QUALITY
-        """Of variable-rate models, where no quality is given."""
 
     @property
     def stages(self) -> int:
@@ -93,7 +93,7 @@ class ImageCodec:
 
         Args:
             image: a uint8 array or tensor (H, W, 3) or (H, W), a Pillow image of mode RGB or L, or a path.
-            quality: from 0 to 100, of a variable-rate model.
+            quality: from 0 to 100, of a variable-rate model; by default 50.
             progressive: whether the file may be cut after any stage.
             chunks: metadata to store in the file, as `media.metadata_chunks.to_chunks` makes it.
 
@@ -136,7 +136,7 @@ class ImageCodec:
         height, width = images.shape[1:3]
         if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
             raise ImageError(self._too_large(height, width) + ": cut it up first")
-        with self.backend.coding(len(images) * prod(self.transform.grid(*images.shape[1:3]))):
+        with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
             return self._code(self.indices(images, quality), progressive, quality)
 
     @torch.inference_mode()
@@ -209,10 +209,7 @@ class ImageCodec:
 
         def size_at(quality: float) -> int:
             with self.backend.coding(prod(self.transform.grid(height, width))):
-                if self.lambda_range and vectors:
-                    indices = self._choose(vectors, quality)
-                else:
-                    indices = self.indices(pixels[None], quality)
+                indices = self._choose(vectors, quality) if vectors else self.indices(pixels[None], quality)
                 (coded,) = self._code(indices, False, quality)
             return len(self.pack(coded, height, width, chunks))
 
@@ -229,7 +226,7 @@ class ImageCodec:
 
     def _checked(self, quality: float | None) -> float:
         if quality is None:
-            return self.quality
+            return DEFAULT_QUALITY
         self.check_variable_rate()
         if not 0 <= quality <= 100:
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
@@ -262,11 +259,8 @@ class ImageCodec:
         return prod(self.transform.grid(height, width)) * self.autoencoder.stride**2
 
     def _too_large(self, height: int, width: int) -> str:
-        padded, stride, limit = (
-            self._padded_pixels(height, width),
-            self.autoencoder.stride,
-            PADDED_LIMIT * self.max_pixels,
-        )
+        padded, stride = self._padded_pixels(height, width), self.autoencoder.stride
+        limit = PADDED_LIMIT * self.max_pixels
         return f"has {width}×{height} pixels, {padded} when padded to multiples of {stride}, more than {limit}"
 
     def _check_prefixes(self) -> None:

@@ -38,12 +38,11 @@ class Speech(VectorDataModule):
                 f"{self.root} holds {len(paths)} recordings, but at least 2 are needed: name another data.root"
             )
         signals = [read_audio(path, SAMPLE_RATE).samples for path in paths]
-        self.held_out = signals[:: self.hold_out_every]
         self.signals: list[Float32[np.ndarray, " n"]] = [
             signal for number, signal in enumerate(signals) if number % self.hold_out_every
         ]
         self.train_set = _frames(self.signals)
-        self.val_set = self.test_set = _frames(self.held_out)
+        self.val_set = self.test_set = _frames(signals[:: self.hold_out_every])
 
 
 def _frames(signals: list[Float32[np.ndarray, " n"]]) -> VectorsInMemory:

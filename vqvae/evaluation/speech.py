@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from vqvae.errors import UsageError
 from vqvae.evaluation.speech_coders import SpeechCoder
 from vqvae.evaluation.speech_quality import speech_quality
 from vqvae.speech.mdct import SAMPLE_RATE
@@ -70,19 +69,3 @@ def summarise_speech(results: Sequence[SpeechResult]) -> list[dict[str, Any]]:
             row |= {f"{measure}_{end}": float(np.quantile(values, share)) for end, share in QUANTILES.items()}
         rows.append(row)
     return rows
-
-
-def wins(results: Sequence[SpeechResult], first: str, second: str, measure: str) -> float:
-    """The share of recordings and rates at which one coder is above another.
-
-    Raises:
-        UsageError: there is nothing that both have coded.
-    """
-    by_coder = [
-        {(result.name, result.target): getattr(result, measure) for result in results if result.coder == coder}
-        for coder in (first, second)
-    ]
-    common = by_coder[0].keys() & by_coder[1].keys()
-    if not common:
-        raise UsageError(f"{first} and {second} have coded nothing in common: measure both on the same recordings")
-    return float(np.mean([by_coder[0][key] > by_coder[1][key] for key in common]))

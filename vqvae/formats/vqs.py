@@ -3,13 +3,13 @@
 import zlib
 from typing import NamedTuple
 
-from vqvae.errors import BitstreamError
+from vqvae.errors import BitstreamError, UnknownModelError
 from vqvae.formats.varint import LARGEST, pack_size, unpack_size
 
 MAGIC = b"VS"
 VERSION = 1
 CONSTANT = 1  # flag: each frame has a step size of its own
-FINGERPRINT_BYTES, STEP_BYTES, CHECKSUM_BYTES = 3, 2, 4
+HINT_BYTES, STEP_BYTES, CHECKSUM_BYTES = 3, 2, 4
 
 
 class SpeechContainer(NamedTuple):
@@ -17,82 +17,111 @@ class SpeechContainer(NamedTuple):
 
     Attributes:
         samples: how many, at the model's rate.
-        fingerprint: the model's, all 32 bytes: three of them are in the file, and the checksum covers all.
+        model_id: the model's id, all 32 bytes: three of them are in the file, and the checksum covers all.
         constant: whether each frame has a step size of its own.
         step: the step size of all frames, or what those of single frames start from.
         payload: the frames.
     """
 
     samples: int
-    fingerprint: bytes
+    model_id: bytes
     constant: bool
     step: int
     payload: bytes
 
 
+class SpeechHeader(NamedTuple):
+    """What a file says before its payload, not verified.
+
+    Attributes:
+        version: of the format.
+        flags: the other bits of the kind.
+        samples: how many, at the model's rate.
+        hint: the first bytes of the model's id.
+        step: the step size.
+        bytes: the header's size.
+    """
+
+    version: int
+    flags: int
+    samples: int
+    hint: bytes
+    step: int
+    bytes: int
+
+    @property
+    def constant(self) -> bool:
+        """Whether each frame has a step size of its own."""
+        return bool(self.flags & CONSTANT)
+
+
 def overhead_bytes(samples: int) -> int:
     """Bytes of a file besides its payload."""
-    return len(MAGIC) + 1 + len(pack_size(samples)) + FINGERPRINT_BYTES + STEP_BYTES + CHECKSUM_BYTES
+    return len(MAGIC) + 1 + len(pack_size(samples)) + HINT_BYTES + STEP_BYTES + CHECKSUM_BYTES
 
 
 def pack_speech(container: SpeechContainer) -> bytes:
     """The file's bytes."""
-    samples, fingerprint, constant, step, payload = container
+    samples, model_id, constant, step, payload = container
     if not 1 <= samples <= LARGEST:
         raise ValueError(f"there are {samples} samples, but there must be from 1 to {LARGEST}")
     head = MAGIC + bytes([VERSION << 4 | CONSTANT * constant]) + pack_size(samples)
-    body = head + fingerprint[:FINGERPRINT_BYTES] + step.to_bytes(STEP_BYTES, "big", signed=True) + payload
-    return body + _checksum(body, fingerprint)
+    body = head + model_id[:HINT_BYTES] + step.to_bytes(STEP_BYTES, "big", signed=True) + payload
+    return body + _checksum(body, model_id)
 
 
-def model_hint(data: bytes) -> bytes:
-    """The first bytes of the fingerprint of the model that a file was made with.
-
-    Raises:
-        BitstreamError: the file is foreign, of another version, or ends within its header.
-    """
-    return _read_header(data)[1]
-
-
-def unpack_speech(data: bytes, fingerprint: bytes) -> SpeechContainer:
+def unpack_speech(data: bytes, model_id: bytes) -> SpeechContainer:
     """Reads a file's bytes.
 
     Args:
         data: the bytes.
-        fingerprint: the model's, all 32 bytes.
+        model_id: the model's id, all 32 bytes.
 
     Raises:
-        BitstreamError: the file is foreign, of another version, truncated, corrupt, or made with another model.
+        UnknownModelError: the file was made with another model.
+        BitstreamError: the file is foreign, of another version, truncated or corrupt.
     """
-    samples, hint, flags, step, start = _read_header(data)
-    if hint != fingerprint[:FINGERPRINT_BYTES]:
-        expected = fingerprint[:FINGERPRINT_BYTES].hex()
-        raise BitstreamError(f"made with another model: its fingerprint is {hint.hex()}, this model's {expected}")
+    header = read_header(data)
+    own = model_id[:HINT_BYTES]
+    if header.hint != own:
+        raise UnknownModelError(
+            f"made with another model, or corrupt: its model's id begins with {header.hint.hex()}, "
+            f"this model's with {own.hex()}: name its model's file with --model"
+        )
     body = data[:-CHECKSUM_BYTES]
-    if data[-CHECKSUM_BYTES:] != _checksum(body, fingerprint):
+    if data[-CHECKSUM_BYTES:] != _checksum(body, model_id):
         raise BitstreamError("truncated or corrupt: the checksum does not match")
-    if flags & ~CONSTANT:
-        raise BitstreamError(f"corrupt: it has unknown flags ({flags:04b})")
-    return SpeechContainer(samples, fingerprint, bool(flags), step, body[start:])
+    if header.flags & ~CONSTANT:
+        raise BitstreamError(f"corrupt: it has unknown flags ({header.flags:04b})")
+    return SpeechContainer(header.samples, model_id, header.constant, header.step, body[header.bytes :])
 
 
-def _read_header(data: bytes) -> tuple[int, bytes, int, int, int]:
-    """Samples, the model's first bytes, flags, step size, and where the payload begins."""
+def read_header(data: bytes) -> SpeechHeader:
+    """Reads what comes before the payload, and verifies nothing but that it is there.
+
+    Raises:
+        BitstreamError: the file is foreign, of another version, or ends within its header.
+    """
     if not data.startswith(MAGIC):
         raise BitstreamError("not a .vqs file: it does not begin with 'VS'")
     if len(data) < overhead_bytes(1):
-        raise BitstreamError("truncated: the file ends within its header")
+        raise _truncated_header()
     version, flags = divmod(data[len(MAGIC)], 16)
     if version != VERSION:
         raise BitstreamError(f"written in version {version} of the format, but this program reads version {VERSION}")
     samples, position = unpack_size(data, len(MAGIC) + 1, least=1)
-    start = position + FINGERPRINT_BYTES
+    start = position + HINT_BYTES
     end = start + STEP_BYTES
     if len(data) < end + CHECKSUM_BYTES:
-        raise BitstreamError("truncated: the file ends within its header")
-    return samples, data[position:start], flags, int.from_bytes(data[start:end], "big", signed=True), end
+        raise _truncated_header()
+    step = int.from_bytes(data[start:end], "big", signed=True)
+    return SpeechHeader(version, flags, samples, data[position:start], step, end)
 
 
-def _checksum(body: bytes, fingerprint: bytes) -> bytes:
-    """CRC-32 of the model's fingerprint and all bytes of the file before it."""
-    return zlib.crc32(body, zlib.crc32(fingerprint)).to_bytes(CHECKSUM_BYTES, "big")
+def _truncated_header() -> BitstreamError:
+    return BitstreamError("truncated: the file ends within its header")
+
+
+def _checksum(body: bytes, model_id: bytes) -> bytes:
+    """CRC-32 of the model's id and all bytes of the file before it."""
+    return zlib.crc32(body, zlib.crc32(model_id)).to_bytes(CHECKSUM_BYTES, "big")

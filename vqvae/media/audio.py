@@ -33,16 +33,19 @@ def read_audio(path: Path, rate: int) -> Recording:
         rate: samples per second.
 
     Raises:
-        AudioError: the file is damaged, or of a type that libsndfile does not read.
+        OSError: there is no such file.
+        AudioError: it is damaged, or of a type that libsndfile does not read.
         MissingPackageError: `soundfile` is not installed.
     """
     soundfile = _soundfile()
     try:
-        channels, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with path.open("rb") as file:
+            channels, own_rate = soundfile.read(file, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"not a sound file that can be read: {error}") from None
+        reason = error.error_string.rstrip(".")
+        raise AudioError(f"{path}: damaged, or not a sound file of a type that libsndfile reads ({reason})") from None
     if not np.isfinite(channels).all():
-        raise AudioError("holds samples that are not numbers: repair the file")
+        raise AudioError(f"{path}: holds samples that are not numbers: repair the file")
     changes = []
     if channels.shape[1] > 1:
         changes.append(f"{channels.shape[1]} channels mixed into one")
@@ -64,13 +67,26 @@ def write_audio(samples: Float[np.ndarray, " n"], rate: int, path: Path, suffix:
         AudioError: libsndfile does not write this type.
         MissingPackageError: `soundfile` is not installed.
     """
-    soundfile = _soundfile()
-    kind = suffix.lstrip(".").upper()
-    if kind not in soundfile.available_formats():
-        raise AudioError(f"cannot write sound of type {suffix!r}: use .wav or .flac")
+    soundfile, kind = _soundfile(), check_writable_audio(suffix)
     rounded = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
     with path.open("wb") as file:
         soundfile.write(file, rounded, rate, format=kind)
+
+
+def check_writable_audio(suffix: str) -> str:
+    """What libsndfile calls the type of a sound file.
+
+    Args:
+        suffix: of the file's name, as in ".wav".
+
+    Raises:
+        AudioError: libsndfile does not write this type.
+        MissingPackageError: `soundfile` is not installed.
+    """
+    soundfile, kind = _soundfile(), suffix.lstrip(".").upper()
+    if kind not in soundfile.available_formats() or soundfile.default_subtype(kind) is None:  # as of raw samples
+        raise AudioError(f"cannot write sound of type {suffix!r}: use .wav or .flac")
+    return kind
 
 
 def resample(samples: Float[np.ndarray, " n"], own_rate: int, rate: int) -> Float32[np.ndarray, " m"]:

@@ -16,7 +16,7 @@ from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.rate_control import LambdaRange
 from vqvae.entropy import EntropyModel
-from vqvae.errors import ModelFileError
+from vqvae.errors import ModelFileError, reason_of
 from vqvae.formats import ModelId
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import MAX_PIXELS
@@ -82,7 +82,7 @@ def save_model(
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     kept = _without_estimator(halves)
     model_id = identify(config, kept)._replace(aliases=aliases)
-    _write(path, {"config": config, "about": about, "id": _id_to_json(model_id)}, kept)
+    write_model(path, {"config": config, "about": about, "id": _id_to_json(model_id)}, kept)
 
 
 def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, about: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, 
         about: anything else worth keeping.
     """
     tensors = _without_estimator(quantizer.state_dict(prefix=QUANTIZER))
-    _write(path, {"config": {"quantizer": config}, "about": about}, tensors)
+    write_model(path, {"config": {"quantizer": config}, "about": about}, tensors)
 
 
 def _without_estimator(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -107,7 +107,8 @@ def _without_estimator(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def write_model(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Writes a model file, there whole or not at all, with a header of `config` and `about`, perhaps `id`."""
     packed = json.dumps({"format": FORMAT, **header}, sort_keys=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(dict(tensors), {KEY: packed}))
@@ -186,7 +187,7 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
-    with _fitting(path):
+    with fitting(path):
         check_tensors(model.tensors)
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
             autoencoder = build_autoencoder(model.config)
@@ -210,7 +211,7 @@ def load_quantizer(path: Path) -> Quantizer:
     model = read_model(path)
     codebooks = {n.removeprefix(QUANTIZER): t for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
     config = model.config.get("quantizer")
-    with _fitting(path):
+    with fitting(path):
         check_tensors(codebooks)
         with torch.device("meta"):
             quantizer = build(config if isinstance(config, Mapping) else {}, Quantizer)
@@ -226,13 +227,12 @@ def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 @contextmanager
-def _fitting(path: Path) -> Iterator[None]:
+def fitting(path: Path) -> Iterator[None]:
     """A file may say anything, so whatever goes wrong in building a model from it is the file's fault."""
     try:
         yield
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason})") from None
+        raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason_of(error)})") from None
 
 
 def _parts(autoencoder: AutoEncoder, entropy_model: EntropyModel) -> nn.ModuleDict:

@@ -52,7 +52,12 @@ def earlier_id(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tupl
 
 def _earlier_digest(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     spelled = {part: _with_earlier_path(value) for part, value in config.items()}
-    digest = hashlib.sha256(json.dumps(spelled, sort_keys=True).encode())
+    return digest_tensors(tensors, json.dumps(spelled, sort_keys=True).encode())
+
+
+def digest_tensors(tensors: Mapping[str, Tensor], start: bytes = b"") -> bytes:
+    """The SHA-256 of some bytes and of all tensors: of their names, dtypes, shapes and elements."""
+    digest = hashlib.sha256(start)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(_bytes(tensor))

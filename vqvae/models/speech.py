@@ -1,19 +1,16 @@
 """A speech model in one safetensors file."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from vqvae.errors import ModelFileError
-from vqvae.media.atomic import atomic_path
-from vqvae.models.file import FORMAT, KEY, read_model
+from vqvae.models.file import fitting, read_model, write_model
+from vqvae.models.identity import digest_tensors
 from vqvae.models.registry import build
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.speech.codec import SpeechCodec, SpeechModel
@@ -34,9 +31,7 @@ def save_speech(path: Path, quantizer: Mapping[str, Any], model: SpeechModel, ab
         about: anything else worth keeping.
     """
     config = {"quantizer": quantizer, SPEECH: {"rounding": model.rounding}}
-    header = json.dumps({"format": FORMAT, "config": config, "about": about}, sort_keys=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(_to_tensors(model), {KEY: header}))
+    write_model(path, {"config": config, "about": about}, _to_tensors(model))
 
 
 def load_speech(path: Path) -> SpeechCodec:
@@ -49,23 +44,13 @@ def load_speech(path: Path) -> SpeechCodec:
     settings = file.config.get(SPEECH)
     if not isinstance(settings, Mapping):
         raise ModelFileError(f"{path}: a model of this program, but not for speech")
-    try:
-        model = _from_tensors(file.config.get("quantizer") or {}, float(settings["rounding"]), file.tensors)
-        return SpeechCodec(model, fingerprint(file.tensors))
-    except KeyError as error:
-        raise ModelFileError(f"{path}: a speech model without its {error}") from None
-    except (ValueError, RuntimeError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelFileError(f"{path}: its config and its tensors do not make a model ({reason})") from None
-
-
-def fingerprint(tensors: Mapping[str, Tensor]) -> bytes:
-    """32 bytes that change with anything that decoding depends on: all tensors, and nothing of the search."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.digest()
+    with fitting(path):
+        try:
+            model = _from_tensors(file.config.get("quantizer") or {}, float(settings["rounding"]), file.tensors)
+        except KeyError as error:
+            raise ValueError(f"without its {error}") from None
+        # Decoding depends on all tensors, and on nothing of the config
+        return SpeechCodec(model, digest_tensors(file.tensors))
 
 
 def _to_tensors(model: SpeechModel) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Where models are found: those bundled with the package by name or by the ids in files, others by path."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ SMALL = 64 * 64  # pixels
 
 def shipped_models() -> dict[str, Path]:
     """Each bundled model's file, by its name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
+    return _models_of(FOLDER)
 
 
 def find_model(name: str | Path) -> Path:
@@ -34,12 +34,7 @@ def find_model(name: str | Path) -> Path:
     Raises:
         ModelFileError: neither a bundled model nor a file.
     """
-    shipped = shipped_models()
-    if str(name) in shipped:
-        return shipped[str(name)]
-    if not Path(name).is_file():
-        raise ModelFileError(f"{name}: neither a file nor a shipped model ({', '.join(shipped)})")
-    return Path(name)
+    return _find(name, shipped_models(), "shipped model")
 
 
 def find_speech_model(name: str = SPEECH) -> Path:
@@ -48,10 +43,17 @@ def find_speech_model(name: str = SPEECH) -> Path:
     Raises:
         ModelFileError: neither a bundled model nor a file.
     """
-    shipped = SPEECH_FOLDER / f"{name}.safetensors"
-    path = shipped if shipped.is_file() else Path(name)
+    return _find(name, _models_of(SPEECH_FOLDER), "bundled speech model")
+
+
+def _models_of(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _find(name: str | Path, bundled: Mapping[str, Path], kind: str) -> Path:
+    path = bundled.get(str(name), Path(name))
     if not path.is_file():
-        raise ModelFileError(f"{name}: neither a file nor a bundled speech model ({SPEECH})")
+        raise ModelFileError(f"{name}: neither a file nor a {kind} ({', '.join(bundled)})")
     return path
 
 

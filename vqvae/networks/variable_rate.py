@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vqvae.networks.blocks import check_levels
 from vqvae.networks.lapped import LappedAnalysis, LappedSynthesis, zero_init
 
 NODES = 9
@@ -108,7 +109,7 @@ class VariableRateEncoder(LappedAnalysis):
     takes_rate = True
 
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
-        fine, middle, coarse = _check_levels(channels, blocks)
+        fine, middle, coarse = _check_levels(dim, channels, blocks)
         super().__init__(dim, 2 * PATCH, -(-(blocks[0] + 3) // 2) + _coarse_reach(blocks))
         before = blocks[1] // 2
         self.embed = nn.Conv2d(3 * PATCH**2, fine, 3, padding=1)
@@ -145,7 +146,7 @@ class VariableRateDecoder(LappedSynthesis):
     takes_rate = True
 
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
-        fine, middle, coarse = _check_levels(channels, blocks)
+        fine, middle, coarse = _check_levels(dim, channels, blocks)
         super().__init__(dim, 2 * PATCH, 1 + -(-(blocks[0] + 1) // 2) + _coarse_reach(blocks))
         before = blocks[1] // 2
         self.gain = RateGain(dim)
@@ -178,7 +179,8 @@ def _coarse_reach(blocks: list[int]) -> int:
     return blocks[1] + 2 * blocks[2] + 1
 
 
-def _check_levels(channels: list[int], blocks: list[int]) -> list[int]:
-    if len(channels) != 3 or len(blocks) != 3 or min(channels) < 1 or min(blocks) < 0:
+def _check_levels(dim: int, channels: list[int], blocks: list[int]) -> list[int]:
+    if len(channels) != 3 or len(blocks) != 3:
         raise ValueError(f"channels={channels} and blocks={blocks} must have three entries each: at 1/4, 1/8 and 1/16")
+    check_levels(dim, channels, channels, blocks, PATCH)
     return channels

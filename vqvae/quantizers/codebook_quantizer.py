@@ -16,6 +16,7 @@ from vqvae.quantizers.inputs import check_finite
 from vqvae.quantizers.nearest import far_origins, squared_distances
 
 MAX_BITS = 16
+MAX_CODEBOOKS = 2**16
 
 
 class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
@@ -26,7 +27,7 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
 
     Args:
         dim: dimension D of the vectors, a multiple of `pieces`.
-        codebooks: number M of codebooks, a multiple of `pieces`.
+        codebooks: number M of codebooks, a multiple of `pieces`, from 1 to 65536.
         codebook_bits: log2 of K; either this or `codebook_size` must be given.
         codebook_size: number K of codewords in each codebook, from 2 to 65536.
         pieces: number of pieces that vectors are cut into.
@@ -46,8 +47,8 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
     ):
         super().__init__(dim, channel_dim)
         size = _codebook_size(codebook_bits, codebook_size)
-        if codebooks < 1:
-            raise ValueError(f"stages is {codebooks}, but must be at least 1")
+        if not 1 <= codebooks <= MAX_CODEBOOKS:
+            raise ValueError(f"stages is {codebooks}, but must be from 1 to {MAX_CODEBOOKS}")
         if dim % pieces:
             raise ValueError(f"dim={dim} cannot be split into {pieces} equal pieces: choose a multiple of {pieces}")
         self.pieces = pieces

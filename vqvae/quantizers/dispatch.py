@@ -1,13 +1,12 @@
 """Chooses between the compiled searches of `kernels.py` and plain PyTorch, which find the same indices."""
 
-import warnings
 from functools import cache
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from vqvae.backend.dispatch import prefers_plain
+from vqvae.backend.dispatch import import_compiled, prefers_plain
 
 
 def kernels_for(x: Tensor) -> ModuleType | None:
@@ -18,14 +17,5 @@ def kernels_for(x: Tensor) -> ModuleType | None:
 
 @cache
 def _load() -> ModuleType | None:
-    try:
-        from vqvae.quantizers import kernels
-    except Exception as error:  # a broken installation raises anything: the plain search still works
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        warnings.warn(
-            f"Numba cannot be imported ({reason}): searches run in plain PyTorch, 10 to 100 times slower on a CPU",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return None
-    return kernels
+    slower = "searches run in plain PyTorch, 10 to 100 times slower on a CPU"
+    return import_compiled("vqvae.quantizers.kernels", slower)

@@ -60,12 +60,12 @@ class SpeechCodec:
 
     Args:
         model: the model.
-        fingerprint: tells files of this model from those of others, 32 bytes.
+        model_id: tells files of this model from those of others, 32 bytes.
     """
 
-    def __init__(self, model: SpeechModel, fingerprint: bytes):
+    def __init__(self, model: SpeechModel, model_id: bytes):
         self.model = model
-        self.fingerprint = fingerprint
+        self.model_id = model_id
         self.coder = FrameCoder(model.tables)
         with torch.no_grad():
             start = model.quantizer.decode(torch.zeros(1, model.quantizer.stages, dtype=torch.int64))[0]
@@ -99,13 +99,14 @@ class SpeechCodec:
         if 8 * len(payload) > budget:
             least = kbps * 8 * len(payload) / budget
             raise UsageError(f"{kbps:g} kbit/s is too low for this signal: it takes at least {least:.1f} kbit/s")
-        return pack_speech(SpeechContainer(len(samples), self.fingerprint, constant, step, payload))
+        return pack_speech(SpeechContainer(len(samples), self.model_id, constant, step, payload))
 
     def decompress(self, data: bytes) -> Float32[np.ndarray, " n"]:
         """The signal of a file, at 16 kHz, from −1 to 1.
 
         Raises:
-            BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
+            UnknownModelError: the file was made with another model.
+            BitstreamError: the file is foreign, truncated or corrupt.
         """
         return np.concatenate(list(self.stream(data, BLOCK)))
 
@@ -119,7 +120,7 @@ class SpeechCodec:
         Raises:
             BitstreamError: as `decompress`; what is wrong within the payload is only found on the way.
         """
-        container = unpack_speech(data, self.fingerprint)
+        container = unpack_speech(data, self.model_id)
         frames, first = self.read(container), 0
         last, before = np.zeros((0, FRAME)), np.zeros(FRAME, np.int32)
         while part := list(islice(frames, block)):

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.adamw import adamw
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial that is iterated; by Jordan, "Muon", 2024."""
@@ -57,7 +58,7 @@ class ConvMuon(Optimizer):
                     self._orthogonal_step(parameter, parameter.grad, group)
                 else:
                     rest.append(parameter)
-            self._adam_step(rest, group)
+            self._adamw_step(rest, group)
         return loss
 
     def _orthogonal_step(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
@@ -71,19 +72,28 @@ class ConvMuon(Optimizer):
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(update.view_as(parameter), alpha=-group["lr"] * scale)
 
-    def _adam_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        beta1, beta2 = group["betas"]
+    def _adamw_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         for parameter in parameters:
-            state = self.state[parameter]
-            if not state:
-                state |= {"step": 0, "mean": torch.zeros_like(parameter), "square": torch.zeros_like(parameter)}
-            state["step"] += 1
-            grad = parameter.grad
-            state["mean"].lerp_(grad, 1 - beta1)
-            state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            spread = (state["square"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - beta1 ** state["step"]))
+            if not self.state[parameter]:
+                self.state[parameter] |= {
+                    "step": torch.zeros(()),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        states = [self.state[parameter] for parameter in parameters]
+        adamw(
+            parameters,
+            [parameter.grad for parameter in parameters],  # type: ignore[misc]
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            amsgrad=False,
+            maximize=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            **{key: group[key] for key in ("lr", "weight_decay", "eps")},
+        )
 
 
 def orthogonalize(matrix: Float[Tensor, "r c"], steps: int = 5) -> Float[Tensor, "r c"]:

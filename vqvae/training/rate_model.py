@@ -6,14 +6,61 @@ from torch import Tensor, nn
 
 from vqvae.quantizers import CodebookQuantizer, Quantizer, count_usage
 
-RARE = 1e-3
+PRIOR = 1e-3
 """What a codeword that is never chosen is counted as, in vectors."""
 
 VECTORS = 64
 """What all counts of a histogram sum up to, about."""
 
 
-class Rates(nn.Module):
+class Histograms(nn.Module):
+    """Counts of the indices chosen at each of several rates, the levels.
+
+    Args:
+        quantizer: whose indices are counted.
+        levels: number of rates.
+        decay: the share of a histogram that stays at each batch.
+    """
+
+    counts: Float32[Tensor, "L M K"]
+
+    def __init__(self, quantizer: Quantizer, levels: int, decay: float):
+        super().__init__()
+        size = max(quantizer.index_sizes)
+        self.decay = decay
+        self.register_buffer("counts", torch.full((levels, quantizer.num_indices, size), VECTORS / size))
+
+    @property
+    def levels(self) -> int:
+        """Number of rates."""
+        return len(self.counts)
+
+    def bits(self, level: int) -> Float[Tensor, "M K"]:
+        """Bits of each index at a level."""
+        counts = self.counts[level] + PRIOR
+        return (counts.sum(1, keepdim=True) / counts).log2()
+
+    def information(self, level: int, indices: Int64[Tensor, "n m"]) -> Float[Tensor, ""]:
+        """Bits of all these indices, chosen at a level; of the first stages, where they are fewer than M."""
+        return self.bits(level)[: indices.shape[1]].gather(1, indices.T).sum()
+
+    def count(self, level: int, indices: Int64[Tensor, "n m"]) -> None:
+        """Updates the histogram of a level: a moving average."""
+        shares = count_usage(indices, self.counts.shape[2]) / len(indices)
+        self.counts[level, : len(shares)].lerp_(VECTORS * shares, 1 - self.decay)
+
+    def recount(self, level: int, indices: Int64[Tensor, "n m"]) -> None:
+        """Sets the histogram of a level to that of these indices."""
+        shares = count_usage(indices, self.counts.shape[2]) / len(indices)
+        self.counts[level, : len(shares)] = VECTORS * shares
+
+
+def spaced_lambdas(first: float, last: float, levels: int) -> Float[Tensor, " L"]:
+    """λ of each level, evenly spaced in its logarithm, for pixels in [-1, 1]; `first` and `last` are for 8-bit ones."""
+    return first * (last / first) ** (torch.arange(levels) / (levels - 1)) / 127.5**2
+
+
+class Rates(Histograms):
     """Bits of each index at several weights λ of a bit against squared error; entropy-constrained VQ.
 
     λ is in squared errors of 8-bit pixels, added up over the three colours, that a bit is worth. The quantiser compares
@@ -28,33 +75,18 @@ class Rates(nn.Module):
         memory: the share of a histogram that stays at each batch.
     """
 
-    counts: Float32[Tensor, "L M K"]
     scale: Float32[Tensor, ""]
     weights: Float32[Tensor, " L"]
 
     def __init__(self, quantizer: Quantizer, finest: float, coarsest: float, levels: int, memory: float):
-        super().__init__()
+        super().__init__(quantizer, levels, memory)
         if not (0 < finest < coarsest and levels > 1):
             raise ValueError(
                 f"finest={finest}, coarsest={coarsest}, levels={levels}: must be 0 < finest < coarsest, "
                 "and at least two levels"
             )
-        shape = (levels, quantizer.num_indices, max(quantizer.index_sizes))
-        self.memory = memory
-        self.register_buffer("counts", torch.full(shape, VECTORS / max(quantizer.index_sizes)))
         self.register_buffer("scale", torch.ones(()))
-        steps = torch.arange(levels) / (levels - 1)
-        self.register_buffer("weights", finest * (coarsest / finest) ** steps / 127.5**2)
-
-    @property
-    def levels(self) -> int:
-        """Number of rates."""
-        return len(self.weights)
-
-    def bits(self, level: int) -> Float[Tensor, "M K"]:
-        """Bits of each index at a level, 0 being the highest rate."""
-        counts = self.counts[level] + RARE
-        return (counts.sum(1, keepdim=True) / counts).log2()
+        self.register_buffer("weights", spaced_lambdas(finest, coarsest, levels))
 
     def costs(self, level: int) -> Float[Tensor, "M K"]:
         """The same as squared distances of vectors."""
@@ -63,11 +95,6 @@ class Rates(nn.Module):
     def weight(self, level: int) -> Float[Tensor, ""]:
         """λ in squared distances of vectors."""
         return self.weights[level] / self.scale
-
-    def count(self, level: int, indices: Int64[Tensor, "n M"]) -> None:
-        """Goes on with the histogram of a level: a moving average."""
-        shares = count_usage(indices, self.counts.shape[2]) / len(indices)
-        self.counts[level].lerp_(VECTORS * shares, 1 - self.memory)
 
     def measure(
         self, vectors: Float[Tensor, "*v"], quantized: Float[Tensor, "*v"], change: Float[Tensor, "n 3 H W"]
@@ -80,7 +107,7 @@ class Rates(nn.Module):
             change: what that changed in the decoded images.
         """
         ratio = change.square().sum() / (quantized - vectors).square().sum().clamp(min=1e-12)
-        self.scale.lerp_(ratio, 1 - self.memory)
+        self.scale.lerp_(ratio, 1 - self.decay)
 
     @torch.no_grad()
     def fit(self, quantizer: CodebookQuantizer, vectors: Float[Tensor, "n D"], iterations: int) -> None:
@@ -97,8 +124,7 @@ class Rates(nn.Module):
             sums = torch.zeros_like(quantizer.codebooks)
             for level in range(self.levels):
                 indices = quantizer.encode(vectors, self.costs(level))
-                shares = count_usage(indices, self.counts.shape[2]) / len(indices)
-                self.counts[level] = VECTORS * shares
+                self.recount(level, indices)
                 for total, part, index in zip(sums, parts, indices.T, strict=True):
                     total.index_add_(0, index, part)
             used = self.counts.sum(0).unsqueeze(2) * len(vectors) / VECTORS

@@ -259,7 +259,7 @@ def _deficits(logits, below):  # type: ignore[no-untyped-def]
 
 @compiled_freely
 def _normalize(logits, below, powers, frequencies):  # type: ignore[no-untyped-def]
-    """Frequencies in proportion to 2^(logit / 32): `to_frequencies` of the powers, in float64, which is exact symbols.
+    """Frequencies in proportion to 2^(logit / 32): `to_frequencies` of the powers, in float64, which is exact.
 
     A weight is at most 2^16 and the factor below 2^28, as the largest weight is 2^16.
     """

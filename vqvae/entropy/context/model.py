@@ -1,6 +1,5 @@
 """How likely each index is, given those decoded before."""
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Int32, Int64, Integer
 from torch import Tensor
 
-from vqvae.backend.dispatch import prefers_plain
+from vqvae.backend.dispatch import import_compiled, prefers_plain
 from vqvae.entropy.base import EntropyModel, Track
 from vqvae.entropy.context.network import (
     NEIGHBOURS,
@@ -207,14 +206,5 @@ def _group(fronts: Iterable[Positions], size: int) -> Iterator[list[Positions]]:
 
 @cache
 def _fastest() -> type[Network]:
-    try:
-        from vqvae.entropy.context.kernels import CompiledNetwork
-    except Exception as error:  # a broken installation raises anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        warnings.warn(
-            f"Numba cannot be imported ({reason}): entropy coding runs in NumPy, many times slower",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return PlainNetwork
-    return CompiledNetwork
+    kernels = import_compiled("vqvae.entropy.context.kernels", "entropy coding runs in NumPy, many times slower")
+    return kernels.CompiledNetwork if kernels else PlainNetwork

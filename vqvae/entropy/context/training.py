@@ -1,13 +1,14 @@
 """Trains the context model: gradients pass through the rounding, so that the network learns to do well as integers."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor, nn
 
+from vqvae.entropy.base import Track
 from vqvae.entropy.context.network import (
     FIRST_SHIFT,
     LARGEST_ACTIVATION,
@@ -122,7 +123,7 @@ def train(
     steps: int,
     batch: int,
     learning_rate: float,
-    track: Callable[[Sequence[int]], Iterable[int]],
+    track: Track,
 ) -> dict[str, Tensor]:
     """Learns the tables by gradient descent, with a one-cycle schedule.
 
