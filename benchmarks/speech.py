@@ -1,10 +1,17 @@
 """Our speech codec beside Opus on a folder of recordings, at the paper's six rates; goes on where it stopped.
 
-python -m benchmarks.speech FOLDER --json results/speech.json [--against opus,lc3] [--model NAME] [--rates 8,13.2]
+python -m benchmarks.speech FOLDER --json results/speech.json [--against opus,lc3] [--rates 8,13.2] [--files 20]
+python -m benchmarks.speech FOLDER --json results/speech_quantizers.json --modes average --models MODEL_FILE ...
+
+Recordings of different speakers come first, so that whenever it is stopped, what was measured is spread over speakers.
+A name is that of LibriSpeech, where the speaker comes before the first hyphen.
 """
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from vqvae.bulk.plan import find_files
@@ -13,51 +20,70 @@ from vqvae.evaluation.speech_coders import OurSpeech, SpeechCoder, reference_cod
 from vqvae.media.atomic import atomic_path
 from vqvae.media.audio import READABLE_AUDIO, read_audio
 from vqvae.models.speech import load_speech
-from vqvae.models.store import find_speech_model
+from vqvae.models.store import find_model
 from vqvae.speech.mdct import SAMPLE_RATE
+
+MODES = {"average": False, "constant": True}
 
 
 def main() -> None:
-    """Measures what is missing in the JSON file, coder by coder and rate by rate, and prints a table."""
+    """Measures what is missing in the JSON file, recording by recording, and prints a table."""
+    arguments = _arguments()
+    codecs = {Path(name).stem: load_speech(find_model(name)) for name in arguments.models}
+    ours = [
+        OurSpeech(codec, MODES[mode], model) for model, codec in codecs.items() for mode in arguments.modes.split(",")
+    ]
+    ids = {coder.name: coder.codec.model_id.hex() for coder in ours}
+    coders: list[SpeechCoder] = [*ours, *reference_coders(name for name in arguments.against.split(",") if name)]
+    rates = [float(rate) for rate in arguments.rates.split(",")]
+    results, earlier_ids = _read(arguments.json, ids)
+    done = {(result.name, result.coder, result.target) for result in results}
+    for path in islice(_by_turns(find_files(arguments.folder, READABLE_AUDIO).files), arguments.files):
+        samples = read_audio(path, SAMPLE_RATE).samples
+        for coder in coders:
+            missing = [rate for rate in rates if (path.name, coder.name, rate) not in done]
+            results += measure_speech([coder], path.name, samples, missing)
+        _write(arguments.json, earlier_ids | ids, results)
+        print(path.name, flush=True)
+    for row in summarise_speech(results):
+        figures = "  ".join(f"{row[name]:.3f}" for name in ("kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"))
+        print(f"{row['coder']:28} {row['target']:5g} {row['recordings']:3}  {figures}")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--against", default="", help="of opus,lc3")
-    parser.add_argument("--model", default="speech")
-    parser.add_argument("--rates", default=",".join(f"{rate:g}" for rate in RATES))
-    arguments = parser.parse_args()
-    codec = load_speech(find_speech_model(arguments.model))
-    coders: list[SpeechCoder] = [OurSpeech(codec, constant=False), OurSpeech(codec, constant=True)]
-    coders += reference_coders(name for name in arguments.against.split(",") if name)
-    model_id = codec.model_id.hex()
-    results = _read(arguments.json, model_id)
-    done = {(result.name, result.coder, result.target) for result in results}
-    paths = find_files(arguments.folder, READABLE_AUDIO).files
-    for coder in coders:
-        for rate in map(float, arguments.rates.split(",")):
-            for path in paths:
-                if (path.name, coder.name, rate) not in done:
-                    samples = read_audio(path, SAMPLE_RATE).samples
-                    results += measure_speech([coder], path.name, samples, [rate])
-                    _write(arguments.json, model_id, results)
-            print(f"{coder.name} {rate:g}", flush=True)
-    for row in summarise_speech(results):
-        figures = "  ".join(f"{row[name]:.3f}" for name in ("kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"))
-        print(f"{row['coder']:16} {row['target']:5g}  {figures}")
+    parser.add_argument("--models", nargs="*", default=["speech"], help="names of bundled models, or model files")
+    parser.add_argument("--modes", default=",".join(MODES), help="of average,constant")
+    parser.add_argument("--rates", default=",".join(f"{rate:g}" for rate in RATES), help="in kbit/s")
+    parser.add_argument("--files", type=int, help="how many recordings; all by default")
+    return parser.parse_args()
 
 
-def _read(path: Path, model_id: str) -> list[SpeechResult]:
-    """What was measured before; of our codec only with the same model."""
+def _by_turns(paths: Iterable[Path]) -> list[Path]:
+    """The first recording of each speaker, the second of each, and so on."""
+    seen, turns = Counter[str](), {}
+    for path in sorted(paths):
+        speaker = path.name.split("-")[0]
+        turns[path] = seen[speaker]
+        seen[speaker] += 1
+    return sorted(turns, key=lambda path: (turns[path], path))
+
+
+def _read(path: Path, ids: dict[str, str]) -> tuple[list[SpeechResult], dict[str, str]]:
+    """What was measured before, but for coders whose model is another one now, and the ids of the models then."""
     if not path.is_file():
-        return []
+        return [], {}
     report = json.loads(path.read_text())
-    results = [SpeechResult(**result) for result in report["results"]]
-    return [one for one in results if report["model"] == model_id or not one.coder.startswith("speech")]
+    earlier, results = report["models"], [SpeechResult(**result) for result in report["results"]]
+    return [one for one in results if ids.get(one.coder) in (None, earlier.get(one.coder))], earlier
 
 
-def _write(path: Path, model_id: str, results: list[SpeechResult]) -> None:
+def _write(path: Path, ids: dict[str, str], results: list[SpeechResult]) -> None:
     report = {
-        "model": model_id,
+        "models": ids,
         "summary": summarise_speech(results),
         "results": [result._asdict() for result in results],
     }

@@ -11,12 +11,12 @@ from tests.golden.make import FOLDER
 from tests.speech.conftest import vowel
 from vqvae.formats.vqs import VERSION, unpack_speech
 from vqvae.models.speech import load_speech
-from vqvae.models.store import find_speech_model
+from vqvae.models.store import find_model
 
 
 def main() -> None:
     model = FOLDER / f"v{VERSION}-speech.safetensors"
-    shutil.copy(find_speech_model(), model)
+    shutil.copy(find_model("speech"), model)
     codec = load_speech(model)
     for name, constant in {"average": False, "constant": True}.items():
         data = codec.compress(vowel(1.0, seed=3), 16.4, constant)

@@ -5,7 +5,7 @@ from safetensors.numpy import load, save
 from vqvae.errors import ModelFileError
 from vqvae.models.file import KEY, read_model
 from vqvae.models.speech import load_speech, save_speech
-from vqvae.models.store import SPEECH_FOLDER, find_model, find_speech_model
+from vqvae.models.store import SPEECH_FOLDER, find_model
 
 
 def test_the_shipped_model_is_small():
@@ -13,10 +13,10 @@ def test_the_shipped_model_is_small():
 
 
 def test_a_model_that_is_written_again_is_the_same(tmp_path):
-    codec = load_speech(find_speech_model())
-    config = {**read_model(find_speech_model()).config["quantizer"], "beam": 4}
+    codec = load_speech(find_model("speech"))
+    config = {**read_model(find_model("speech")).config["quantizer"], "beam": 4}
     save_speech(tmp_path / "again.safetensors", config, codec.model, {})
-    again = load_speech(find_speech_model(str(tmp_path / "again.safetensors")))
+    again = load_speech(find_model(str(tmp_path / "again.safetensors")))
     assert again.model_id == codec.model_id  # the search, too, may change
     samples = 0.1 * np.random.default_rng(0).standard_normal(1600)
     np.testing.assert_array_equal(again.decompress(codec.compress(samples)), codec.decompress(codec.compress(samples)))
@@ -25,13 +25,13 @@ def test_a_model_that_is_written_again_is_the_same(tmp_path):
 def test_any_changed_table_is_another_model_or_none(tmp_path):
     path = tmp_path / "changed.safetensors"
     header = {KEY: read_header()}
-    tensors = load(find_speech_model().read_bytes())
+    tensors = load(find_model("speech").read_bytes())
     for name in tensors:
         changed = {other: array.copy() for other, array in tensors.items()}
         changed[name].ravel()[0] += 1
         path.write_bytes(save(changed, header))
         try:
-            assert load_speech(path).model_id != load_speech(find_speech_model()).model_id
+            assert load_speech(path).model_id != load_speech(find_model("speech")).model_id
         except ModelFileError as error:
             assert "\n" not in str(error)
         changed[name] = changed[name][:-1]
@@ -47,7 +47,7 @@ def test_any_changed_table_is_another_model_or_none(tmp_path):
 def read_header() -> str:
     from safetensors import safe_open
 
-    with safe_open(find_speech_model(), "np") as file:
+    with safe_open(find_model("speech"), "np") as file:
         return file.metadata()[KEY]
 
 
@@ -57,5 +57,5 @@ def test_an_image_model_is_refused():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ModelFileError, match="neither a file nor a bundled speech model"):
-        find_speech_model("singing")
+    with pytest.raises(ModelFileError, match="neither a file nor a bundled model"):
+        find_model("singing")

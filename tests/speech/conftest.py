@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from vqvae.models.speech import load_speech
-from vqvae.models.store import find_speech_model
+from vqvae.models.store import find_model
 from vqvae.speech.codec import SpeechCodec
 
 
@@ -29,7 +29,7 @@ def vowel(seconds: float, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def codec() -> SpeechCodec:
-    return load_speech(find_speech_model())
+    return load_speech(find_model("speech"))
 
 
 @pytest.fixture(scope="session")

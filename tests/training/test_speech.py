@@ -57,3 +57,17 @@ def test_the_code_length_trains_the_codebooks(module, spectrum):
     gradient = module.quantizer.codebooks.grad
     assert torch.isfinite(gradient).all() and gradient.abs().sum() > 0
     assert module.density.log_scales.grad.abs().sum() > 0
+
+
+def test_a_fitted_density_costs_what_a_search_over_one_scale_finds_or_less(module, spectrum):
+    module.fit_codebooks(module.vectors(spectrum), 3)
+    values = module.quantizer.decode(module.quantizer.encode(module.vectors(spectrum))).detach()
+    module.fit_density(spectrum)
+    fitted = module.bits_per_bin(spectrum, values).item()
+    with torch.no_grad():
+        module.density.logits.copy_(torch.tensor([0.0, -50, -50]))
+        single = []
+        for scale in torch.linspace(-3, 1, 41):
+            module.density.log_scales[0] = scale
+            single.append(module.bits_per_bin(spectrum, values).item())
+    assert fitted < min(single) + 1e-3

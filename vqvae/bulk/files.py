@@ -1,14 +1,17 @@
-"""Image files to .vqz files and back, one at a time."""
+"""Image files to .vqz files, sound files to .vqs files, and back, one at a time."""
 
 import os
 from pathlib import Path
 
 from vqvae.bulk.plan import Job
+from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
 from vqvae.codec import ImageCodec
+from vqvae.errors import UsageError
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
 from vqvae.models.store import ModelStore
+from vqvae.speech.codec import DEFAULT_RATE
 
 
 def compress_picture(
@@ -53,28 +56,41 @@ def compress_file(
     bpp: float | None = None,
     progressive: bool = False,
     metadata: bool = False,
+    kbps: float | None = None,
+    constant: bool = False,
     overwrite: bool = False,
-) -> FileResult:
-    """Compresses an image file to a .vqz file, which is there whole or not at all.
+) -> FileResult | SpeechFileResult:
+    """Compresses an image to a .vqz file, or a sound file to a .vqs file, which is there whole or not at all.
 
     Args:
-        source: the image.
-        target: the file to write.
-        model: name of a bundled model, or a model file; by default the bundled one that suits the image. For many
+        source: the image, or the recording of speech.
+        target: the file to write; its suffix chooses between images and speech.
+        model: name of a bundled model, or a model file; by default the bundled one that suits the input. For many
             files, a store, which keeps what it has loaded.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
         progressive: whether the file may be cut after any stage.
         metadata: whether to keep EXIF and XMP.
+        kbps: of speech, the rate in kbit/s; None for the default.
+        constant: of speech, whether every frame keeps to the rate.
         overwrite: whether to replace a target that exists; otherwise it is kept.
 
     Raises:
         ImageError: the image cannot be read, or is of a kind that would lose something.
-        UsageError: the model has a single rate, or the bits per pixel cannot be reached.
+        AudioError: the sound file cannot be read.
+        UsageError: the model has a single rate, the rate cannot be reached, or an option does not suit the target.
     """
+    job, for_images = Job(Path(source), Path(target)), quality is not None or bpp is not None or progressive or metadata
+    if job.target.suffix.lower() == ".vqs":
+        if for_images:
+            raise UsageError(f"{target}: quality, bpp, progressive and metadata are for images: leave them out")
+        rate = DEFAULT_RATE if kbps is None else kbps
+        return CompressSpeech(_store(model), overwrite, kbps=rate, constant=constant)(job)
+    if kbps is not None or constant:
+        raise UsageError(f"{target}: kbps and constant are for speech: leave them out, or name a .vqs file")
     store = _store(model, quality is not None or bpp is not None)
     task = CompressFiles(store, overwrite, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
-    return task(Job(Path(source), Path(target)))
+    return task(job)
 
 
 def decompress_file(
@@ -84,12 +100,12 @@ def decompress_file(
     model: str | Path | ModelStore | None = None,
     stages: int | None = None,
     overwrite: bool = False,
-) -> FileResult:
-    """Decompresses a .vqz file to an image file, whose suffix chooses the format; it is there whole or not at all.
+) -> FileResult | SpeechFileResult:
+    """Decompresses a .vqz file to an image, or a .vqs file to a sound file, which is there whole or not at all.
 
     Args:
-        source: the .vqz file.
-        target: the image to write.
+        source: the .vqz or .vqs file.
+        target: the file to write; its suffix chooses the format.
         model: the model file, unless a bundled model made the file; for many files, a store.
         stages: decode the first stages only.
         overwrite: whether to replace a target that exists; otherwise it is kept.
@@ -98,7 +114,13 @@ def decompress_file(
         BitstreamError: the file is foreign, truncated, corrupt, or made with another model.
         ModelFileError: its model cannot be found.
         ImageError: the format cannot be written, or cannot hold the picture.
+        AudioError: the format cannot be written.
+        UsageError: stages are asked for of speech.
     """
+    if Path(source).suffix.lower() == ".vqs":
+        if stages is not None:
+            raise UsageError(f"{source}: stages are for images: leave them out")
+        return DecompressSpeech(_store(model), overwrite)(Job(Path(source), Path(target)))
     return DecompressFiles(_store(model), overwrite, stages=stages)(Job(Path(source), Path(target)))
 
 

@@ -15,7 +15,7 @@ from vqvae.bulk.tasks import FileTask
 from vqvae.errors import errors_of
 from vqvae.media.atomic import atomic_path
 from vqvae.media.audio import Recording, check_writable_audio, read_audio, write_audio
-from vqvae.speech.codec import SpeechCodec
+from vqvae.speech.codec import DEFAULT_RATE
 from vqvae.speech.mdct import SAMPLE_RATE
 
 
@@ -41,21 +41,21 @@ class CompressSpeech(FileTask[Recording]):
     """Compresses sound files to .vqs files.
 
     Attributes:
-        codec: of the model.
         kbps: rate in kbit/s.
         constant: whether each frame keeps to it.
     """
 
-    codec: SpeechCodec
-    kbps: float
-    constant: bool
+    kbps: float = DEFAULT_RATE
+    constant: bool = False
 
     def read(self, item: Job) -> Recording:
         return read_audio(item.source, SAMPLE_RATE)
 
     def request(self, item: Job, loaded: Recording) -> BatchRequest:
+        codec = self.store.speech
+
         def compress(batch: list[Float32[np.ndarray, " n"]]) -> list[bytes]:
-            return [self.codec.compress(samples, self.kbps, self.constant) for samples in batch]
+            return [codec.compress(samples, self.kbps, self.constant) for samples in batch]
 
         return BatchRequest(compress, loaded.samples, item, 1, partial(self._write, item, loaded))
 
@@ -68,13 +68,7 @@ class CompressSpeech(FileTask[Recording]):
 
 @dataclass(frozen=True, kw_only=True)
 class DecompressSpeech(FileTask[bytes]):
-    """Decompresses .vqs files to sound files.
-
-    Attributes:
-        codec: of the model.
-    """
-
-    codec: SpeechCodec
+    """Decompresses .vqs files to sound files."""
 
     def read(self, item: Job) -> bytes:
         with errors_of(item.target):
@@ -82,8 +76,10 @@ class DecompressSpeech(FileTask[bytes]):
         return item.source.read_bytes()
 
     def request(self, item: Job, loaded: bytes) -> BatchRequest:
+        codec = self.store.speech
+
         def decompress(batch: list[bytes]) -> list[Float32[np.ndarray, " n"]]:
-            return [self.codec.decompress(data) for data in batch]
+            return [codec.decompress(data) for data in batch]
 
         return BatchRequest(decompress, loaded, item, 1, partial(self._write, item, len(loaded)))
 

@@ -9,7 +9,10 @@ from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqz import HINT_BYTES, UnverifiedFile, split
 from vqvae.models.file import load_codec, read_model
-from vqvae.models.store import ModelStore, shipped_models
+from vqvae.models.speech import load_speech
+from vqvae.models.store import ModelStore, shipped_models, shipped_speech_models
+from vqvae.speech.codec import HIGHEST_RATE, LOWEST_RATE
+from vqvae.speech.mdct import SAMPLE_RATE
 
 ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 
@@ -97,7 +100,7 @@ def _find_model_of_archive(archive: Archive) -> str | None:
 
 
 def describe_models() -> list[dict[str, str]]:
-    """What is worth knowing of each bundled model, by the headings of a table."""
+    """What is worth knowing of each bundled model for images, by the headings of a table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -117,6 +120,26 @@ def describe_models() -> list[dict[str, str]]:
                 "kMAC/pixel": f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
                 "size": f"{path.stat().st_size / 1e6:.2f} MB",
                 "id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
+            }
+        )
+    return rows
+
+
+def describe_speech_models() -> list[dict[str, str]]:
+    """What is worth knowing of each bundled model for speech, by the headings of a table."""
+    rows = []
+    for name, path in shipped_speech_models().items():
+        codec = load_speech(path)
+        quantizer = codec.model.quantizer
+        rows.append(
+            {
+                "model": name,
+                "quantiser": f"{type(quantizer).__name__} {quantizer.num_indices}×{max(quantizer.index_sizes)}",
+                "bands": str(quantizer.dim),
+                "rate": f"{LOWEST_RATE:g} to {HIGHEST_RATE:g} kbit/s",
+                "sampling": f"{SAMPLE_RATE} Hz",
+                "size": f"{path.stat().st_size / 1e6:.2f} MB",
+                "id": codec.model_id.hex()[: 2 * HINT_BYTES],
             }
         )
     return rows

@@ -13,35 +13,44 @@ PIPE = Path("-")
 
 
 @contextmanager
-def without_pipes(
-    inputs: Sequence[Path], output: Path | None, suffix: str
-) -> Iterator[tuple[Sequence[Path], Path | None]]:
-    """Inputs and output with temporary files in place of `-`; what was written for `-` goes out when the block ends.
+def input_from_pipe(inputs: Sequence[Path], output: Path | None) -> Iterator[Sequence[Path]]:
+    """The inputs, with a temporary file in place of `-`.
 
     Args:
         inputs: files and folders, or `-` alone.
         output: a file, a folder, or `-`.
-        suffix: of the output, where it is `-`.
 
     Raises:
         UsageError: there is no single input to go with `-`, or no output.
     """
-    if PIPE not in inputs and output != PIPE:
-        yield inputs, output
-        return
-    if len(inputs) > 1 or inputs[0].is_dir():
+    if PIPE in (*inputs, output) and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UsageError("- stands for a single file: name one input")
+    if PIPE not in inputs:
+        yield inputs
+        return
     if output is None:
         raise UsageError("the input is -, so there is no place beside it: name the output with -o, which may be -")
     with TemporaryDirectory() as folder:
-        source, target = inputs[0], output
-        if source == PIPE:
-            source = Path(folder, "stdin")
-            with source.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
-        if output == PIPE:
-            target = Path(folder, f"stdout{suffix}")
-        yield [source], target
-        if output == PIPE and target.exists():
+        source = Path(folder, "stdin")
+        with source.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield [source]
+
+
+@contextmanager
+def output_to_pipe(output: Path | None, suffix: str) -> Iterator[Path | None]:
+    """The output, with a temporary file in place of `-`; what was written to it goes out when the block ends.
+
+    Args:
+        output: a file, a folder, or `-`.
+        suffix: of the output, where it is `-`.
+    """
+    if output != PIPE:
+        yield output
+        return
+    with TemporaryDirectory() as folder:
+        target = Path(folder, f"stdout{suffix}")
+        yield target
+        if target.exists():
             sys.stdout.buffer.write(target.read_bytes())
             sys.stdout.buffer.flush()

@@ -1,38 +1,39 @@
 """What the commands do with speech: sound files to .vqs files and back, figures, and facts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqvae.bulk.plan import Plan, find_files, plan
+from vqvae.bulk.plan import OURS, Plan, find_files, plan
 from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import FileResult, FileTask
 from vqvae.cli.evaluate import publish
 from vqvae.cli.files import describe_kept
 from vqvae.cli.progress import run, run_each, say, say_skipped
 from vqvae.cli.tables import number, print_table
-from vqvae.errors import UnknownModelError, errors_of
+from vqvae.errors import UnknownModelError, UsageError, errors_of
 from vqvae.evaluation.speech import RATES, SpeechResult, measure_speech, summarise_speech
 from vqvae.evaluation.speech_coders import OurSpeech, SpeechCoder, reference_coders
 from vqvae.formats.vqs import CHECKSUM_BYTES, read_header, unpack_speech
 from vqvae.media.audio import READABLE_AUDIO, read_audio
-from vqvae.models.speech import load_speech
-from vqvae.models.store import SPEECH, ModelStore, find_speech_model
-from vqvae.speech.codec import DEFAULT_RATE, SpeechCodec
+from vqvae.media.images import READABLE
+from vqvae.models.speech import SPEECH
+from vqvae.models.store import ModelStore
+from vqvae.speech.codec import DEFAULT_RATE
 from vqvae.speech.mdct import SAMPLE_RATE, frame_count
 
 SUFFIX = ".vqs"
 
 
 def encode_speech(
-    inputs: Sequence[Path], output: Path | None, model: str | None, kbps: float | None, constant: bool, force: bool
+    inputs: Sequence[Path], output: Path | None, store: ModelStore, kbps: float | None, constant: bool, force: bool
 ) -> bool:
     """Compresses sound files.
 
     Args:
         inputs: files and folders.
         output: a file name for a single input, or a folder.
-        model: a shipped model's name or a model file.
+        store: with the model.
         kbps: rate in kbit/s.
         constant: whether each frame keeps to it.
         force: whether to replace outputs that exist.
@@ -40,24 +41,36 @@ def encode_speech(
     Returns:
         whether all could be compressed.
     """
-    task = CompressSpeech(ModelStore(), force, codec=_load(model), kbps=kbps or DEFAULT_RATE, constant=constant)
+    _check_output(inputs, output, (SUFFIX,))
+    task = CompressSpeech(store, force, kbps=DEFAULT_RATE if kbps is None else kbps, constant=constant)
     return _run(plan(inputs, output, READABLE_AUDIO, SUFFIX), task)
 
 
-def decode_speech(inputs: Sequence[Path], output: Path | None, model: str | None, suffix: str, force: bool) -> bool:
+def decode_speech(inputs: Sequence[Path], output: Path | None, store: ModelStore, suffix: str, force: bool) -> bool:
     """Decompresses .vqs files to sound files.
 
     Args:
         inputs: files and folders.
         output: a file name for a single input, or a folder.
-        model: the model, where it is none of those shipped.
+        store: with the model.
         suffix: type of the sound files where `output` does not name one.
         force: whether to replace outputs that exist.
 
     Returns:
         whether all could be decompressed.
     """
-    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(ModelStore(), force, codec=_load(model)))
+    _check_output(inputs, output, READABLE_AUDIO)
+    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(store, force))
+
+
+def _check_output(inputs: Sequence[Path], output: Path | None, suffixes: Collection[str]) -> None:
+    """Raises UsageError where the output names a file of another type, or one file for several inputs."""
+    if output is None or output.is_dir() or output.suffix.lower() not in (SUFFIX, *READABLE_AUDIO, *OURS, *READABLE):
+        return
+    if output.suffix.lower() not in suffixes:
+        raise UsageError(f"-o {output}: of a wrong type: name a folder, or a file of type {', '.join(suffixes)}")
+    if len(inputs) > 1 or inputs[0].is_dir():
+        raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
 
 
 def _run(what: Plan, task: FileTask) -> bool:
@@ -80,19 +93,19 @@ def _describe(result: FileResult | SpeechFileResult) -> str:
     )
 
 
-def evaluate_speech(path: Path, model: str | None, against: str | None, json_file: str | None) -> bool:
+def evaluate_speech(path: Path, store: ModelStore, against: str | None, json_file: str | None) -> bool:
     """Measures our codec, and others, on sound files at the paper's rates; prints the figures and writes them as JSON.
 
     Args:
         path: a sound file or a folder.
-        model: a shipped model's name or a model file.
+        store: with the model.
         against: the other coders, with commas between.
         json_file: where to write all figures, if anywhere; `-` for standard output, instead of a table.
 
     Returns:
         whether all could be measured.
     """
-    codec = _load(model)
+    codec = store.speech
     coders: list[SpeechCoder] = [OurSpeech(codec, constant=False), OurSpeech(codec, constant=True)]
     coders += reference_coders(against.split(",") if against else [])
     results: list[SpeechResult] = []
@@ -150,7 +163,7 @@ def describe_speech(path: Path) -> dict[str, Any]:
 
 def _find_model(data: bytes) -> str | None:
     """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
-    codec = _load(None)
+    codec = ModelStore().speech
     try:
         container = unpack_speech(data, codec.model_id)
     except UnknownModelError:
@@ -158,10 +171,6 @@ def _find_model(data: bytes) -> str | None:
     for _ in codec.read(container):
         pass
     return SPEECH
-
-
-def _load(model: str | None) -> SpeechCodec:
-    return load_speech(find_speech_model(model or SPEECH))
 
 
 def _kbps(size: int, samples: int) -> float:

@@ -52,10 +52,11 @@ class OurSpeech(SpeechCoder):
     Args:
         codec: the codec.
         constant: whether the rate is constant.
+        model: what its model is called.
     """
 
-    def __init__(self, codec: SpeechCodec, constant: bool):
-        super().__init__("speech constant" if constant else "speech average")
+    def __init__(self, codec: SpeechCodec, constant: bool, model: str = "speech"):
+        super().__init__(f"{model} {'constant' if constant else 'average'}")
         self.codec, self.constant = codec, constant
 
     def code(self, samples: Float[np.ndarray, " n"], kbps: int | float) -> CodedSpeech:

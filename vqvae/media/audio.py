@@ -12,6 +12,15 @@ from vqvae.errors import AudioError, MissingPackageError
 
 READABLE_AUDIO = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au")
 
+HEADER_BYTES = 12
+
+
+def is_audio_header(data: bytes) -> bool:
+    """Whether a file that begins with these `HEADER_BYTES` bytes is WAV, FLAC, OGG, AIFF or AU."""
+    riff = data[:4] in (b"RIFF", b"RF64") and data[8:] == b"WAVE"
+    aiff = data[:4] == b"FORM" and data[8:] in (b"AIFF", b"AIFC")
+    return riff or aiff or data[:4] in (b"fLaC", b"OggS", b".snd")
+
 
 class Recording(NamedTuple):
     """A sound file's samples, as they are asked for.

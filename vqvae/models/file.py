@@ -126,6 +126,16 @@ def read_model(path: Path) -> ModelFile:
     return ModelFile(header["config"], tensors, header.get("about") or {}, _id_from_json(path, header.get("id")))
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """The config of a model file; reads no tensors.
+
+    Raises:
+        ModelFileError: the file is not there, damaged, or not one of ours.
+    """
+    with _opened(path) as file:
+        return _read_header(path, file)["config"]
+
+
 def read_id(path: Path) -> ModelId:
     """The id of a model file, as it is stored there; reads no tensors where it is.
 
@@ -187,6 +197,8 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None
         ModelFileError: the file is not there, damaged, or not one of ours.
     """
     model = read_model(path)
+    if "encoder" not in model.config:
+        raise ModelFileError(f"{path}: a model of this program, but not for images: choose another --model")
     with fitting(path):
         check_tensors(model.tensors)
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims

@@ -43,7 +43,7 @@ def load_speech(path: Path) -> SpeechCodec:
     file = read_model(path)
     settings = file.config.get(SPEECH)
     if not isinstance(settings, Mapping):
-        raise ModelFileError(f"{path}: a model of this program, but not for speech")
+        raise ModelFileError(f"{path}: a model of this program, but not for speech: choose another --model")
     with fitting(path):
         try:
             model = _from_tensors(file.config.get("quantizer") or {}, float(settings["rounding"]), file.tensors)

@@ -1,9 +1,9 @@
 """Where models are found: those bundled with the package by name or by the ids in files, others by path."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -15,46 +15,42 @@ from vqvae.errors import ModelFileError, UnknownModelError, VqvaeError
 from vqvae.formats import Container, ModelId, unpack
 from vqvae.formats.vqa.reader import Archive
 from vqvae.media.images import MAX_PIXELS
-from vqvae.models.file import load_codec, read_id
+from vqvae.models.file import load_codec, read_config, read_id
+from vqvae.models.speech import SPEECH, load_speech
+from vqvae.speech.codec import SpeechCodec
 
 FOLDER = Path(__file__).parent / "weights"
 SMALL_IMAGES, PHOTOGRAPHS = "cifar10-rvq-16", "photo"
-SPEECH_FOLDER, SPEECH = FOLDER / "speech", "speech"
+SPEECH_FOLDER = FOLDER / "speech"
 SMALL = 64 * 64  # pixels
+ImageModelName = Literal["photo", "cifar10-rvq-16", "cifar10-avq-16", "cifar10-pvq-16"]
 
 
 def shipped_models() -> dict[str, Path]:
-    """Each bundled model's file, by its name."""
+    """The file of each bundled model for images, by its name."""
     return _models_of(FOLDER)
 
 
+def shipped_speech_models() -> dict[str, Path]:
+    """The file of each bundled model for speech, by its name."""
+    return _models_of(SPEECH_FOLDER)
+
+
 def find_model(name: str | Path) -> Path:
-    """The file of a model given by the name of a bundled one or by a path.
+    """The file of a model given by the name of a bundled one, for images or speech, or by a path.
 
     Raises:
         ModelFileError: neither a bundled model nor a file.
     """
-    return _find(name, shipped_models(), "shipped model")
-
-
-def find_speech_model(name: str = SPEECH) -> Path:
-    """The file of a speech model given by the name of a bundled one or by a path.
-
-    Raises:
-        ModelFileError: neither a bundled model nor a file.
-    """
-    return _find(name, _models_of(SPEECH_FOLDER), "bundled speech model")
+    bundled = shipped_models() | shipped_speech_models()
+    path = bundled.get(str(name), Path(name))
+    if not path.is_file():
+        raise ModelFileError(f"{name}: neither a file nor a bundled model ({', '.join(bundled)})")
+    return path
 
 
 def _models_of(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
-
-
-def _find(name: str | Path, bundled: Mapping[str, Path], kind: str) -> Path:
-    path = bundled.get(str(name), Path(name))
-    if not path.is_file():
-        raise ModelFileError(f"{name}: neither a file nor a {kind} ({', '.join(bundled)})")
-    return path
 
 
 def default_model(pixels: int, variable_rate: bool = False) -> Path:
@@ -67,18 +63,27 @@ def default_model(pixels: int, variable_rate: bool = False) -> Path:
     return find_model(SMALL_IMAGES if pixels <= SMALL and not variable_rate else PHOTOGRAPHS)
 
 
-def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec:
+@overload
+def load(model: Literal["speech"]) -> SpeechCodec: ...
+@overload
+def load(model: ImageModelName, device: torch.device | str = "cpu") -> ImageCodec: ...
+@overload
+def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec | SpeechCodec: ...
+def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec | SpeechCodec:
     """The codec of a model.
 
     Args:
-        model: the name of a bundled model, such as `photo`, or the path of a model file.
-        device: where its networks compute.
+        model: the name of a bundled model, such as `photo` or `speech`, or the path of a model file.
+        device: where the networks of an image codec compute; a speech codec has none.
 
     Raises:
         ModelFileError: there is no such model, or its file is damaged.
         VqvaeError: there is no such device.
     """
-    return ModelStore(device=device).codec(find_model(model))
+    path = find_model(model)
+    if SPEECH in read_config(path):
+        return load_speech(path)
+    return ModelStore(device=device).codec(path)
 
 
 class ModelStore:
@@ -113,10 +118,11 @@ class ModelStore:
         self.variable_rate = variable_rate
         self.model = None if model is None else find_model(model)
         self._codecs: dict[Path, ImageCodec] = {}
+        self._speech: SpeechCodec | None = None
         self._paths: dict[ModelId, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_codecs": {}}
+        return {**vars(self), "_codecs": {}, "_speech": None}
 
     def codec(self, path: Path) -> ImageCodec:
         """The codec of a model file.
@@ -131,6 +137,17 @@ class ModelStore:
                 codec.check_variable_rate()
             self._codecs[path] = codec.to(self.device)
         return self._codecs[path]
+
+    @property
+    def speech(self) -> SpeechCodec:
+        """The codec for speech: of the given model, or the bundled one.
+
+        Raises:
+            ModelFileError: the model's file is damaged, or not for speech.
+        """
+        if self._speech is None:
+            self._speech = load_speech(self.model or find_model(SPEECH))
+        return self._speech
 
     def preload(self) -> "ModelStore":
         """Loads the given model, if there is one, so that what is wrong with it is told at once; returns the store."""

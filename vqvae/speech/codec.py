@@ -22,6 +22,7 @@ from vqvae.speech.tables import LARGEST_CHANGE, Tables
 FULL_SCALE = 32768.0  # spectra are of 16-bit samples
 LOWEST_RATE, HIGHEST_RATE = 6.0, 64.0  # kbit/s
 DEFAULT_RATE = 13.2
+LOUDEST = 256.0  # magnitude of a sample; from 1 on they are clipped where they are written to sound files
 PLANNED = np.arange(-LARGEST_CHANGE, LARGEST_CHANGE + 1, 4)  # step sizes whose bits are computed for a plan, in UNITs
 BLOCK = 64  # frames that are decoded together where there is no need to wait for less
 SHORT = 0.7  # of its share of bits, what a signal gets at least for its frames, however short
@@ -85,7 +86,7 @@ class SpeechCodec:
                 whole.
 
         Raises:
-            UsageError: the rate is out of range, or too low for this signal, or there are no samples or too many.
+            UsageError: the rate is out of range, or too low for this signal, or the samples are not as described.
         """
         self._check(samples, kbps)
         analysis = self.analyse(samples)
@@ -249,5 +250,10 @@ class SpeechCodec:
     def _check(samples: Float[np.ndarray, " n"], kbps: int | float) -> None:
         if not LOWEST_RATE <= kbps <= HIGHEST_RATE:
             raise UsageError(f"{kbps:g} kbit/s is out of range: choose from {LOWEST_RATE:g} to {HIGHEST_RATE:g}")
+        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+            kind = f"{samples.dtype} of shape {samples.shape}"
+            raise UsageError(f"samples are {kind}, but must be floats of one channel, from −1 to 1: convert them")
         if not 1 <= len(samples) <= LARGEST:
             raise UsageError(f"there are {len(samples)} samples, but there must be from 1 to {LARGEST}")
+        if not np.abs(samples).max() <= LOUDEST:
+            raise UsageError(f"samples hold NaN or more than {LOUDEST:g}, but must be from −1 to 1: scale them")

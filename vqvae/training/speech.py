@@ -73,6 +73,21 @@ class SpeechCompression(QuantizerTraining):
         energies = torch.stack([band.square().mean(1) for band in batch.split(self.widths, 1)], 1)
         return (energies + FLOOR).log2() - self.mean
 
+    def fit_density(self, spectra: Float[Tensor, "n N"], iterations: int = 20) -> None:
+        """Fits the density alone, given the envelopes that the quantiser gives by now."""
+        optimizer = torch.optim.LBFGS(self.density.parameters(), max_iter=iterations, line_search_fn="strong_wolfe")
+        with torch.no_grad():
+            vectors = self.vectors(spectra)
+            values = self.quantizer.decode(self.quantizer.encode(vectors))
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            bits = self.bits_per_bin(spectra, values)
+            bits.backward()
+            return bits
+
+        optimizer.step(closure)
+
     def training_step(self, batch: Float[Tensor, "n N"], batch_index: int) -> dict[str, Tensor]:
         quantized = self.quantizer(self.vectors(batch))
         bits = self.bits_per_bin(batch, quantized.values)

@@ -1,6 +1,6 @@
 """The commands of `vqvae`: what each is given and does. Light to import, so that `--help` answers at once."""
 
-from collections.abc import Container
+from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,17 +12,36 @@ def finish(all_done: bool) -> NoReturn:
     raise typer.Exit(0 if all_done else 1)
 
 
-def is_speech(path: Path, suffixes: Container[str], others: Container[str]) -> bool:
-    """Whether a command works on speech: the file is of one of its types, or the first known file of the folder is.
+def is_sound(path: Path) -> bool:
+    """Whether the input of a command is a sound file, or a folder whose first known file is one, not an image."""
+    from vqvae.media.audio import HEADER_BYTES, READABLE_AUDIO, is_audio_header
+    from vqvae.media.images import READABLE
 
-    Args:
-        path: the first input.
-        suffixes: of the types of speech.
-        others: of the types of images.
-    """
+    if path.is_dir():
+        return _first_known(path, READABLE_AUDIO, READABLE)
+    return path.suffix.lower() in READABLE_AUDIO or is_audio_header(_head(path, HEADER_BYTES))
+
+
+def is_coded_speech(path: Path) -> bool:
+    """Whether the input of a command is a .vqs file, or a folder whose first known file is one, not .vqz or .vqa."""
+    from vqvae.formats.vqs import MAGIC
+
+    if path.is_dir():
+        return _first_known(path, {".vqs"}, {".vqz", ".vqa"})
+    return path.suffix.lower() == ".vqs" or _head(path, len(MAGIC)) == MAGIC
+
+
+def _first_known(folder: Path, suffixes: Collection[str], others: Collection[str]) -> bool:
     from vqvae.bulk.plan import walk
 
-    if not path.is_dir():
-        return path.suffix.lower() in suffixes
-    known = (file.suffix.lower() for file in walk(path))
+    known = (file.suffix.lower() for file in walk(folder))
     return next((suffix in suffixes for suffix in known if suffix in suffixes or suffix in others), False)
+
+
+def _head(path: Path, size: int) -> bytes:
+    """The first bytes of a file; none where it cannot be read, which is told when all of it is."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""

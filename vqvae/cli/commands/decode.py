@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish, is_speech
+from vqvae.cli.commands import finish, is_coded_speech
 from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
 from vqvae.errors import UsageError
 
@@ -42,23 +42,29 @@ def decode(
     from vqvae.bulk.tasks import DecompressFiles
     from vqvae.cli.archives import decode_archive
     from vqvae.cli.files import decode_files
-    from vqvae.cli.pipes import without_pipes
+    from vqvae.cli.pipes import input_from_pipe, output_to_pipe
     from vqvae.cli.progress import say
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
 
-    if is_speech(inputs[0], (".vqs",), (".vqz", ".vqa")):
-        from vqvae.cli.speech import decode_speech
+    with input_from_pipe(inputs, output) as sources:
+        if is_coded_speech(sources[0]):
+            from vqvae.cli.speech import decode_speech
 
-        finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))
-    suffix = f".{(format or 'png').lstrip('.')}"
-    store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
-    if any(map(is_archive, inputs)):
-        if len(inputs) > 1:
-            raise UsageError("an archive is decoded by itself: leave out the other inputs")
-        finish(decode_archive(Archive(inputs[0]), store, only or [], output, suffix, force, stages, workers))
-    if only:
-        raise UsageError("--only is for archives, and there is none among the inputs")
-    with without_pipes(inputs, output, suffix) as (sources, target):
-        all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
-    finish(all_done)
+            if only or stages or max_pixels:
+                raise UsageError("--only, --stages and --max-pixels are for images: leave them out")
+            suffix = f".{(format or 'wav').lstrip('.')}"
+            with output_to_pipe(output, suffix) as target:
+                all_done = decode_speech(sources, target, ModelStore(model), suffix, force)
+            finish(all_done)
+        suffix = f".{(format or 'png').lstrip('.')}"
+        store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
+        if any(map(is_archive, sources)):
+            if len(sources) > 1:
+                raise UsageError("an archive is decoded by itself: leave out the other inputs")
+            finish(decode_archive(Archive(sources[0]), store, only or [], output, suffix, force, stages, workers))
+        if only:
+            raise UsageError("--only is for archives, and there is none among the inputs")
+        with output_to_pipe(output, suffix) as target:
+            all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
+        finish(all_done)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vqvae.backend.dispatch import CompiledLater
-from vqvae.cli.commands import finish, is_speech
+from vqvae.cli.commands import finish, is_sound
 from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
 from vqvae.errors import UsageError
 
@@ -49,31 +49,33 @@ def encode(
     from vqvae.bulk.tasks import CompressFiles
     from vqvae.cli.archives import encode_into_archive
     from vqvae.cli.files import encode_files
-    from vqvae.cli.pipes import without_pipes
+    from vqvae.cli.pipes import input_from_pipe, output_to_pipe
     from vqvae.cli.progress import say
-    from vqvae.media.audio import READABLE_AUDIO
-    from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
-    if is_speech(inputs[0], READABLE_AUDIO, READABLE) or kbps is not None or constant:
-        from vqvae.cli.speech import encode_speech
+    with input_from_pipe(inputs, output) as sources:
+        if kbps is not None or constant or is_sound(sources[0]):
+            from vqvae.cli.speech import encode_speech
 
-        if archive or progressive or metadata or quality is not None or bpp is not None:
-            raise UsageError("--archive, --progressive, --metadata, --quality and --bpp are for images: leave them out")
-        finish(encode_speech(inputs, output, model, kbps, constant, force))
-    if archive and (output or force or progressive or metadata or bpp is not None):
-        left_out = "-o, --force, --progressive, --metadata and --bpp"
-        raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
-    if not (archive or names):
-        raise UsageError("--no-names is for an archive: name one with --archive")
-    if quality is not None and bpp is not None:
-        raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-    store = ModelStore(
-        model, device, variable_rate=quality is not None or bpp is not None, backend=CompiledLater()
-    ).preload()
-    if archive:
-        finish(encode_into_archive(archive, inputs, store, names, quality, workers))
-    task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
-    with without_pipes(inputs, output, ".vqz") as (sources, target):
-        all_done = encode_files(task, sources, target, workers)
-    finish(all_done)
+            if archive or progressive or metadata or quality is not None or bpp is not None:
+                left_out = "--archive, --progressive, --metadata, --quality and --bpp"
+                raise UsageError(f"{left_out} are for images: leave them out")
+            with output_to_pipe(output, ".vqs") as target:
+                all_done = encode_speech(sources, target, ModelStore(model), kbps, constant, force)
+            finish(all_done)
+        if archive and (output or force or progressive or metadata or bpp is not None):
+            left_out = "-o, --force, --progressive, --metadata and --bpp"
+            raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
+        if not (archive or names):
+            raise UsageError("--no-names is for an archive: name one with --archive")
+        if quality is not None and bpp is not None:
+            raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
+        store = ModelStore(
+            model, device, variable_rate=quality is not None or bpp is not None, backend=CompiledLater()
+        ).preload()
+        if archive:
+            finish(encode_into_archive(archive, sources, store, names, quality, workers))
+        task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+        with output_to_pipe(output, ".vqz") as target:
+            all_done = encode_files(task, sources, target, workers)
+        finish(all_done)

@@ -5,18 +5,22 @@ from typing import Annotated
 
 import typer
 
-from vqvae.cli.commands import finish, is_speech
+from vqvae.cli.commands import finish, is_sound
 from vqvae.cli.options import Device, Force, Json, Model, Quality
 from vqvae.errors import UsageError
 
 
 def evaluate(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="An image, a folder, or cifar10:test.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="An image or a sound file, a folder, or cifar10:test.")],
     model: Model = None,
     json_file: Json = None,
     against: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Compare with other codecs: of jpeg,webp,avif.", show_default=False),
+        typer.Option(
+            metavar="NAMES",
+            help="Compare with other codecs: of jpeg,webp,avif; for speech of opus,lc3.",
+            show_default=False,
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="With --against: draw the curves, .png or .svg.", show_default=False)
@@ -32,18 +36,20 @@ def evaluate(
     """Compress and decompress images, and report bits per pixel, PSNR, SSIM and seconds.
 
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
+
+    Of speech, report PESQ, STOI and weighted SNR at six rates from 8 to 32 kbit/s, average and constant.
     """
     from vqvae.bulk.outputs import claim_report
-    from vqvae.media.audio import READABLE_AUDIO
-    from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
     report = None if json_file in (None, "-") else Path(json_file)
-    if is_speech(Path(path), READABLE_AUDIO, READABLE):
+    if is_sound(Path(path)):
         from vqvae.cli.speech import evaluate_speech
 
+        if plot or crops or quality is not None:
+            raise UsageError("--plot, --crops and --quality are for images: leave them out")
         claim_report(report, "--json", force)
-        finish(evaluate_speech(Path(path), model, against, json_file))
+        finish(evaluate_speech(Path(path), ModelStore(model), against, json_file))
     if against is not None and quality is not None:
         raise UsageError("--against measures all qualities: leave out --quality")
     if against is None and (plot or crops):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vqvae.cli.commands import is_speech
+from vqvae.cli.commands import is_coded_speech
 
 
 def info(
@@ -17,7 +17,7 @@ def info(
     from vqvae.cli.inspect import describe_archive, describe_file, print_facts
     from vqvae.formats.vqa.reader import Archive, is_archive
 
-    if is_speech(file, (".vqs",), ()):
+    if is_coded_speech(file):
         from vqvae.cli.speech import describe_speech
 
         facts = describe_speech(file)

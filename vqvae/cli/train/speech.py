@@ -18,6 +18,8 @@ from vqvae.speech.envelope import INTERPOLATION_BITS, OCTAVE, BandMaps
 from vqvae.speech.fitting import fit_mean, fit_tables
 from vqvae.training.speech import SpeechCompression
 
+DENSITY_FRAMES = 4096  # that the density is first fitted to, about
+
 
 def train(
     cfg: DictConfig,
@@ -54,6 +56,7 @@ def train(
     trainer = common.make_trainer(cfg)
     checkpoint = common.checkpoint_to_resume(cfg, output)
     module.fit_codebooks(envelopes - module.mean, iterations)
+    module.fit_density(data.train_set.vectors[:: max(1, len(envelopes) // DENSITY_FRAMES)])
     fitted = trainer.test(module, data, verbose=False)[0]
     done = common.fit(trainer, module, data, checkpoint)
     reached = trainer.test(module, data, verbose=False)[0]
