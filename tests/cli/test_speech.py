@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tests.speech.conftest import vowel
 from vqvae.cli.main import app
 from vqvae.media.audio import read_audio, write_audio
+from vqvae.models.store import load
 
 SAMPLES = vowel(1.5)
 
@@ -89,3 +90,47 @@ def test_a_file_of_another_model_is_described_but_not_decoded(recording):
 def test_a_rate_out_of_range_is_wrong_usage(recording, kbps):
     result = CliRunner().invoke(app, ["encode", str(recording), "--kbps", str(kbps)])
     assert result.exit_code == 2 and not recording.with_suffix(".vqs").exists()
+
+
+def test_speech_goes_through_pipes_there_and_back(recording):
+    samples = read_audio(recording, 16000).samples
+    data = pipe(recording.read_bytes(), "encode", "-", "-o", "-", "--kbps", "16.4")
+    assert data == load("speech").compress(samples, 16.4)
+    flac = pipe(data, "decode", "-", "-o", "-", "--format", "flac")
+    recording.with_name("piped").write_bytes(flac)
+    assert flac.startswith(b"fLaC")
+    back = read_audio(recording.with_name("piped"), 16000).samples
+    np.testing.assert_allclose(back, load("speech").decompress(data), atol=1 / 32768)
+
+
+def pipe(given: bytes, *arguments: str) -> bytes:
+    result = CliRunner().invoke(app, list(arguments), input=given, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout_bytes
+
+
+@pytest.mark.parametrize(
+    "command, arguments, rule",
+    [
+        ("encode", ["--quality", "50"], "are for images: leave them out"),
+        ("encode", ["-o", "small.vqz"], "of a wrong type: name a folder, or a file of type .vqs"),
+        ("encode", ["speech.wav", "-o", "small.vqs"], "the inputs are several: name a folder"),
+        ("encode", ["--model", "tiny"], "not for speech"),
+        ("eval", ["--crops", "crops.png"], "are for images: leave them out"),
+        ("eval", ["--against", "jpeg"], "choose from opus, lc3"),
+    ],
+)
+def test_what_does_not_suit_speech_is_one_line_and_nothing_is_written(
+    recording, vqvae, monkeypatch, command, arguments, rule
+):
+    monkeypatch.chdir(recording.parent)
+    result = vqvae(command, "speech.wav", *arguments, code=1 if "--model" in arguments else 2)
+    assert rule in " ".join(result.stderr.split())
+    assert [path.name for path in recording.parent.iterdir()] == ["speech.wav"]
+
+
+def test_the_bundled_speech_model_is_listed(vqvae):
+    listed = {row["model"]: row for row in json.loads(vqvae("models", "--json").stdout)}
+    assert listed["speech"]["id"] == load("speech").model_id.hex()[:6]
+    assert listed["speech"]["rate"] == "6 to 64 kbit/s" and "kMAC/pixel" not in listed["speech"]
+    assert "6 to 64 kbit/s" in vqvae("models").stdout

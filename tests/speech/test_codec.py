@@ -120,3 +120,19 @@ def test_another_models_file_is_refused(codec, small):
     other = pack_speech(unpack_speech(small, codec.model_id)._replace(model_id=bytes(32)))
     with pytest.raises(BitstreamError, match="another model"):
         codec.decompress(other)
+
+
+@pytest.mark.parametrize(
+    "samples, rule",
+    [
+        (np.zeros(0), "from 1 to"),
+        (np.zeros((2, 100)), "one channel"),
+        (np.full(100, 3, np.int16), "floats"),
+        (np.full(100, np.nan), "NaN"),
+        (np.full(100, 1e6), "from −1 to 1"),
+    ],
+)
+def test_samples_of_another_kind_are_refused(codec, samples, rule):
+    with pytest.raises(UsageError, match=rule) as error:
+        codec.compress(samples)
+    assert "\n" not in str(error.value)

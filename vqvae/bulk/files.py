@@ -56,7 +56,7 @@ def compress_file(
     bpp: float | None = None,
     progressive: bool = False,
     metadata: bool = False,
-    kbps: float | None = None,
+    kbps: int | float | None = None,
     constant: bool = False,
     overwrite: bool = False,
 ) -> FileResult | SpeechFileResult:

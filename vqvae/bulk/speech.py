@@ -45,7 +45,7 @@ class CompressSpeech(FileTask[Recording]):
         constant: whether each frame keeps to it.
     """
 
-    kbps: float = DEFAULT_RATE
+    kbps: int | float = DEFAULT_RATE
     constant: bool = False
 
     def read(self, item: Job) -> Recording:

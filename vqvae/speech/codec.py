@@ -92,11 +92,11 @@ class SpeechCodec:
         analysis = self.analyse(samples)
         budget = self.budget(len(samples), kbps)
         step, frames = (self._constant if constant else self._average)(analysis, budget)
-        payload = self.coder.write(frames, self._scales(analysis.bins, step, frames.steps))
+        payload = self.write(frames, step)
         while 8 * len(payload) > budget and not constant and step < COARSEST:
             step += 1  # what symbols take was rounded
             frames = self.quantise(analysis, step)
-            payload = self.coder.write(frames, self._scales(analysis.bins, step, None))
+            payload = self.write(frames, step)
         if 8 * len(payload) > budget:
             least = kbps * 8 * len(payload) / budget
             raise UsageError(f"{kbps:g} kbit/s is too low for this signal: it takes at least {least:.1f} kbit/s")
@@ -147,6 +147,15 @@ class SpeechCodec:
 
         count = frame_count(container.samples)
         return self.coder.read(container.payload, count, container.constant, scales_of)
+
+    def write(self, frames: Frames, step: int) -> bytes:
+        """The payload of frames, of which `read` makes the same again.
+
+        Args:
+            frames: the frames.
+            step: the step size of the file.
+        """
+        return self.coder.write(frames, self._scales(self._bins(frames.indices), step, frames.steps))
 
     def analyse(self, samples: Float[np.ndarray, " n"]) -> Analysis:
         """Spectrum and quantised envelopes of a signal."""
