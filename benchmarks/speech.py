@@ -43,7 +43,7 @@ def main() -> None:
         for coder in coders:
             missing = [rate for rate in rates if (path.name, coder.name, rate) not in done]
             results += measure_speech([coder], path.name, samples, missing)
-        _write(arguments.json, earlier_ids | ids, results)
+        _write(arguments.json, earlier_ids | ids, results, arguments.about)
         print(path.name, flush=True)
     for row in summarise_speech(results):
         figures = "  ".join(f"{row[name]:.3f}" for name in ("kbps", "pesq", "pesq_low", "pesq_high", "stoi", "psnr"))
@@ -58,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", default=["speech"], help="names of bundled models, or model files")
     parser.add_argument("--modes", default=",".join(MODES), help="of average,constant")
     parser.add_argument("--rates", default=",".join(f"{rate:g}" for rate in RATES), help="in kbit/s")
+    parser.add_argument("--about", default="", help="on which recordings and machine")
     parser.add_argument("--files", type=int, help="how many recordings; all by default")
     return parser.parse_args()
 
@@ -81,9 +82,10 @@ def _read(path: Path, ids: dict[str, str]) -> tuple[list[SpeechResult], dict[str
     return [one for one in results if ids.get(one.coder) in (None, earlier.get(one.coder))], earlier
 
 
-def _write(path: Path, ids: dict[str, str], results: list[SpeechResult]) -> None:
+def _write(path: Path, ids: dict[str, str], results: list[SpeechResult], about: str) -> None:
     report = {
         "models": ids,
+        "about": about,
         "summary": summarise_speech(results),
         "results": [result._asdict() for result in results],
     }
