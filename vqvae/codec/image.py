@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,21 +12,40 @@ from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
-from vqvae.codec.rate_code import add_rate, rounded_rate, split_rate
-from vqvae.codec.rate_control import LambdaRange, allows_rdo, rdo_quantize, search_quality
+from vqvae.codec.rate_code import LEVELS, add_rate, rate_of, split_rate
+from vqvae.codec.rate_control import (
+    LambdaRange,
+    TypicalBits,
+    allows_rdo,
+    rdo_quantize,
+    rdo_quantize_layers,
+    search_quality,
+)
 from vqvae.codec.transform import ImageTransform
-from vqvae.entropy import EntropyModel
+from vqvae.entropy import EntropyModel, LayeredEntropyModel
 from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.media.images import MAX_PIXELS
-from vqvae.quantizers import PrefixDecodable
+from vqvae.quantizers import PrefixDecodable, ProductResidualVQ
 
 DEFAULT_QUALITY = 50.0
 """Of variable-rate models, where none is given."""
 
 PADDED_LIMIT = 2
 """Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
+
+
+class Alike(NamedTuple):
+    """What coded images have in common that are decoded together.
+
+    Attributes:
+        rate: from 0 to 255, where the networks take one.
+        sections: their number.
+    """
+
+    rate: int | None
+    sections: int
 
 
 class ImageCodec:
@@ -41,9 +60,11 @@ class ImageCodec:
         max_pixels: files that claim larger images are refused, as are images whose padding takes twice as many.
         lambda_range: of a variable-rate model.
         backend: chooses between compiled and plain code; both give the same bytes.
+        typical_bits: of indices chosen by λ, for entropy models with layers.
 
     Raises:
-        ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion.
+        ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion, or the layers of the
+            entropy model are not the stages of the quantiser.
     """
 
     def __init__(
@@ -54,14 +75,20 @@ class ImageCodec:
         max_pixels: int = MAX_PIXELS,
         lambda_range: LambdaRange | None = None,
         backend: Backend | None = None,
+        typical_bits: TypicalBits | None = None,
     ):
         quantizer = autoencoder.quantizer
-        if lambda_range and not allows_rdo(quantizer):
+        if lambda_range and not allows_rdo(quantizer, entropy_model):
             raise ConfigError(
                 f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
                 "leave them out, or take product_vq with codebook_bits as the quantiser"
             )
         layers = quantizer.prefixes if isinstance(quantizer, PrefixDecodable) else None
+        if isinstance(entropy_model, LayeredEntropyModel) and entropy_model.layers != layers:
+            raise ConfigError(
+                f"the entropy model's layers end with {entropy_model.layers} indices, but the quantiser's stages with "
+                f"{layers}: set entropy.layers to the number of stages"
+            )
         self.autoencoder = autoencoder
         self.entropy_model = entropy_model
         self.transform = ImageTransform(autoencoder)
@@ -69,6 +96,7 @@ class ImageCodec:
         self.model_id = model_id
         self.max_pixels = max_pixels
         self.lambda_range = lambda_range
+        self.typical_bits = typical_bits
         self.backend = backend or Compiled()
 
     @property
@@ -151,14 +179,15 @@ class ImageCodec:
         """
         if stages is not None:
             self._check_prefixes()
-        indices = self.decode_indices(coded, height, width, stages)
-        if not self.transform.takes_rate:
-            return self.transform.synthesis(indices, height, width)
-        images = np.empty((len(coded), height, width, 3), np.uint8)
-        rates = np.array([split_rate(one).rate for one in coded])
-        for rate in np.unique(rates):
-            images[rates == rate] = self.transform.synthesis(indices[rates == rate], height, width, float(rate))
-        return images
+        groups = self._alike(coded)
+        decoded: dict[int, UInt8[np.ndarray, "H W 3"]] = {}
+        for alike, numbers in groups.items():
+            indices = self.decode_indices([coded[number] for number in numbers], height, width, stages)
+            images = self.transform.synthesis(indices, height, width, _relative(alike.rate))
+            if len(groups) == 1:
+                return images
+            decoded |= zip(numbers, images, strict=True)
+        return np.stack([decoded[number] for number in range(len(coded))])
 
     @torch.inference_mode()
     def indices(
@@ -170,7 +199,7 @@ class ImageCodec:
             UsageError: there is a quality, but the model has one rate; or it is out of range.
         """
         quality = self._checked(quality)
-        rate = rounded_rate(quality / 100) if self.transform.takes_rate else None
+        rate = _relative(self._rate(quality))
         if self.lambda_range is None:
             return self.transform.nearest(images, rate)
         return self._choose(self.transform.analysis(images, rate), quality)
@@ -182,13 +211,20 @@ class ImageCodec:
 
         Raises:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
+            UsageError: there are more of some images than of others, so that they are no one array.
         """
         self._check_size(height, width)
-        if self.transform.takes_rate:
-            coded = [split_rate(one).coded for one in coded]
-        grid = self.transform.grid(height, width)
+        grid, decoded = self.transform.grid(height, width), [np.empty(0, np.int64)] * len(coded)
         with self.backend.coding(len(coded) * prod(grid)):
-            return self.index_coder.decode(coded, grid, stages)
+            for alike, numbers in self._alike(coded).items():
+                bare = [split_rate(coded[n]).coded if self.transform.takes_rate else coded[n] for n in numbers]
+                for number, indices in zip(
+                    numbers, self.index_coder.at_rate(alike.rate).decode(bare, grid, stages), strict=True
+                ):
+                    decoded[number] = indices
+        if len({indices.shape for indices in decoded}) > 1:
+            raise UsageError("these images have different numbers of stages: decode them one by one, or fewer stages")
+        return np.stack(decoded)
 
     @torch.inference_mode()
     def quality_for(self, image: Any, bpp: float, chunks: Chunks = NOTHING) -> float:
@@ -234,14 +270,30 @@ class ImageCodec:
 
     def _choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w M"]:
         assert self.lambda_range is not None
-        lmbda = self.lambda_range.lmbda(quality)
-        return rdo_quantize(bands, self.autoencoder.quantizer, self.entropy_model, lmbda)
+        quantizer, model, lmbda = self.autoencoder.quantizer, self.entropy_model, self.lambda_range.lmbda(quality)
+        if not isinstance(model, LayeredEntropyModel):
+            return rdo_quantize(bands, quantizer, model, lmbda)
+        assert isinstance(quantizer, ProductResidualVQ)
+        rate, layers = rate_of(quality), self.lambda_range.layers(quality)
+        typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
+        vectors = np.concatenate(list(bands), 1)
+        return rdo_quantize_layers(vectors, quantizer, model.at_rate(rate), lmbda, layers, typical)
+
+    def _rate(self, quality: float) -> int | None:
+        return rate_of(quality) if self.transform.takes_rate else None
+
+    def _alike(self, coded: Sequence[Coded]) -> dict["Alike", list[int]]:
+        """The numbers of those that are decoded together."""
+        groups: dict[Alike, list[int]] = {}
+        for number, one in enumerate(coded):
+            rate = split_rate(one).rate if self.transform.takes_rate else None
+            groups.setdefault(Alike(rate, len(one.sections)), []).append(number)
+        return groups
 
     def _code(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool, quality: float | None) -> list[Coded]:
-        coded = self.index_coder.encode(indices, progressive)
-        if not self.transform.takes_rate:
-            return coded
-        return [add_rate(one, self._checked(quality) / 100) for one in coded]
+        rate = self._rate(self._checked(quality))
+        coded = self.index_coder.at_rate(rate).encode(indices, progressive)
+        return coded if rate is None else [add_rate(one, rate) for one in coded]
 
     def _check_size(self, height: int, width: int) -> None:
         """Refuses what is too large, before any time or memory is spent on it."""
@@ -270,6 +322,11 @@ class ImageCodec:
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"
             )
+
+
+def _relative(rate: int | None) -> float | None:
+    """As networks take it: from 0 to 1."""
+    return None if rate is None else rate / LEVELS
 
 
 def _to_rgb(image: Any, chunks: Chunks) -> tuple[UInt8[np.ndarray, "H W 3"], Chunks]:

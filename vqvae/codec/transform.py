@@ -85,7 +85,7 @@ class ImageTransform:
 
     def _tiles(self, height: int, width: int, network: Network) -> Iterator[Tile]:
         """What a network computes at once: all of the grid, where that is no more than a tile."""
-        return tiles(height, width, max(1, self.tile // self.autoencoder.stride), network.reach)
+        return tiles(height, width, max(1, self.tile // self.autoencoder.stride), network.reach, network.alignment)
 
     def _bands(
         self, images: UInt8[np.ndarray, "n H W 3"], rate: float | None, compute: Callable[[Tensor], Tensor]
