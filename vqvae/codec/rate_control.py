@@ -164,7 +164,7 @@ def rdo_quantize_layers(
 def decode_vectors(quantizer: Quantizer, indices: Int64[np.ndarray, "n h w m"]) -> Float32[np.ndarray, "n h w D"]:
     """The vectors of indices."""
     decoded = quantizer.decode(torch.from_numpy(indices).flatten(0, 2).to(quantizer.device))
-    return decoded.view(*indices.shape[:3], -1).cpu().numpy()
+    return decoded.detach().view(*indices.shape[:3], -1).cpu().numpy()
 
 
 def search_quality(size_at: Callable[[float], int], limit: float) -> float | None:

@@ -17,7 +17,7 @@ from vqvae.quantizers import Quantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
 from vqvae.training.entropy import Fitted, indices_of, payload_bpp
 
-Batches = Iterable[UInt8[Tensor, "n 3 H W"]]
+Batches = Iterable[UInt8[Tensor, "_ 3 H W"]]
 
 
 class ImageCompression(QuantizerTraining):
