@@ -42,7 +42,9 @@ def training() -> VariableRate:
     quantizer.codebooks.data.copy_(scales * torch.randn(quantizer.codebooks.shape))
     quantizer.codebooks.data[:, 0] = 0
     autoencoder = AutoEncoder(VariableRateEncoder(**NETWORK), quantizer, VariableRateDecoder(**NETWORK))
-    return VariableRate(autoencoder, partial(torch.optim.Adam, lr=1e-3), torch.optim.lr_scheduler.ConstantLR, **RATES).eval()
+    return VariableRate(
+        autoencoder, partial(torch.optim.Adam, lr=1e-3), torch.optim.lr_scheduler.ConstantLR, **RATES
+    ).eval()
 
 
 @pytest.fixture(scope="module")

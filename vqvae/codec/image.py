@@ -21,6 +21,7 @@ from vqvae.codec.rate_control import (
     rdo_quantize_layers,
     search_quality,
 )
+from vqvae.codec.refinement import Track, refine, steps_of
 from vqvae.codec.transform import ImageTransform
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
 from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
@@ -115,7 +116,14 @@ class ImageCodec:
         return self
 
     def compress(
-        self, image: Any, *, quality: float | None = None, progressive: bool = False, chunks: Chunks = NOTHING
+        self,
+        image: Any,
+        *,
+        quality: float | None = None,
+        progressive: bool = False,
+        chunks: Chunks = NOTHING,
+        effort: int = 0,
+        track: Track = iter,
     ) -> bytes:
         """The file for an image.
 
@@ -124,13 +132,15 @@ class ImageCodec:
             quality: from 0 to 100, of a variable-rate model; by default 50.
             progressive: whether the file may be cut after any stage.
             chunks: metadata to store in the file, as `media.metadata_chunks.to_chunks` makes it.
+            effort: from 0 to 9, of a variable-rate model that chooses by λ: how long to search for better indices.
+            track: iterates over the steps of that search, and may show progress or end it.
 
         Raises:
             UsageError: the image is of another type or shape or empty; the model has one rate, or the quality is out of
-                range; or the quantiser cannot decode its first stages alone.
+                range, or the effort; or the quantiser cannot decode its first stages alone.
         """
         pixels, chunks = _to_rgb(image, chunks)
-        (coded,) = self.compress_batch(pixels[None], progressive, quality)
+        (coded,) = self.compress_batch(pixels[None], progressive, quality, effort, track)
         height, width, _ = pixels.shape
         return self.pack(coded, height, width, chunks)
 
@@ -155,7 +165,12 @@ class ImageCodec:
 
     @torch.inference_mode()
     def compress_batch(
-        self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False, quality: float | None = None
+        self,
+        images: UInt8[np.ndarray, "n H W 3"],
+        progressive: bool = False,
+        quality: float | None = None,
+        effort: int = 0,
+        track: Track = iter,
     ) -> list[Coded]:
         """The coded indices of images of one size; arguments and errors are those of `compress`."""
         if progressive:
@@ -165,7 +180,12 @@ class ImageCodec:
         if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
             raise ImageError(self._too_large(height, width) + ": cut it up first")
         with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
-            return self._code(self.indices(images, quality), progressive, quality)
+            if not (steps := steps_of(effort)):
+                return self._code(self.indices(images, quality), progressive, quality)
+            if self.lambda_range is None:
+                raise UsageError("this model has nothing to weigh bits by: leave the effort out")
+            refined = [self._refine(image[None], self._checked(quality), track(range(steps))) for image in images]
+            return [self._code(indices, progressive, quality)[0] for indices in refined]
 
     @torch.inference_mode()
     def decompress_batch(
@@ -278,6 +298,24 @@ class ImageCodec:
         typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
         vectors = np.concatenate(list(bands), 1)
         return rdo_quantize_layers(vectors, quantizer, model.at_rate(rate), lmbda, layers, typical)
+
+    def _refine(
+        self, image: UInt8[np.ndarray, "1 H W 3"], quality: float, steps: Iterable[int]
+    ) -> Int64[np.ndarray, "1 h w m"]:
+        assert self.lambda_range is not None
+        rate = self._rate(quality)
+        vectors = np.concatenate(list(self.transform.analysis(image, _relative(rate))), 1)
+        coder, lmbda = self.index_coder.at_rate(rate), self.lambda_range.lmbda(quality)
+        return refine(
+            self.transform,
+            image,
+            vectors,
+            lambda latents: self._choose([latents], quality),
+            lambda indices: float(coder.entropy_model.bits(indices)[0]),
+            lmbda,
+            _relative(rate),
+            steps,
+        )
 
     def _rate(self, quality: float) -> int | None:
         return rate_of(quality) if self.transform.takes_rate else None
