@@ -12,14 +12,14 @@ from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
-from vqvae.codec.rate_code import LEVELS, add_rate, rate_of, split_rate
+from vqvae.codec.quality_search import QualitySearch
+from vqvae.codec.rate_code import add_rate, rate_of, relative_rate, split_rate
 from vqvae.codec.rate_control import (
     LambdaRange,
     TypicalBits,
     allows_rdo,
     rdo_quantize,
     rdo_quantize_layers,
-    search_quality,
 )
 from vqvae.codec.refinement import Track, refine, steps_of
 from vqvae.codec.transform import ImageTransform
@@ -61,7 +61,7 @@ class ImageCodec:
         max_pixels: files that claim larger images are refused, as are images whose padding takes twice as many.
         lambda_range: of a variable-rate model.
         backend: chooses between compiled and plain code; both give the same bytes.
-        typical_bits: of indices chosen by λ, for entropy models with layers.
+        typical_bits: of indices chosen by λ.
 
     Raises:
         ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion, or the layers of the
@@ -181,11 +181,11 @@ class ImageCodec:
             raise ImageError(self._too_large(height, width) + ": cut it up first")
         with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
             if not (steps := steps_of(effort)):
-                return self._code(self.indices(images, quality), progressive, quality)
+                return self.code(self.indices(images, quality), progressive, quality)
             if self.lambda_range is None:
                 raise UsageError("this model has nothing to weigh bits by: leave the effort out")
             refined = [self._refine(image[None], self._checked(quality), track(range(steps))) for image in images]
-            return [self._code(indices, progressive, quality)[0] for indices in refined]
+            return [self.code(indices, progressive, quality)[0] for indices in refined]
 
     @torch.inference_mode()
     def decompress_batch(
@@ -203,7 +203,7 @@ class ImageCodec:
         decoded: dict[int, UInt8[np.ndarray, "H W 3"]] = {}
         for alike, numbers in groups.items():
             indices = self.decode_indices([coded[number] for number in numbers], height, width, stages)
-            images = self.transform.synthesis(indices, height, width, _relative(alike.rate))
+            images = self.transform.synthesis(indices, height, width, relative_rate(alike.rate))
             if len(groups) == 1:
                 return images
             decoded |= zip(numbers, images, strict=True)
@@ -219,10 +219,10 @@ class ImageCodec:
             UsageError: there is a quality, but the model has one rate; or it is out of range.
         """
         quality = self._checked(quality)
-        rate = _relative(self._rate(quality))
+        rate = relative_rate(self._rate(quality))
         if self.lambda_range is None:
             return self.transform.nearest(images, rate)
-        return self._choose(self.transform.analysis(images, rate), quality)
+        return self.choose(self.transform.analysis(images, rate), quality)
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
@@ -246,7 +246,6 @@ class ImageCodec:
             raise UsageError("these images have different numbers of stages: decode them one by one, or fewer stages")
         return np.stack(decoded)
 
-    @torch.inference_mode()
     def quality_for(self, image: Any, bpp: float, chunks: Chunks = NOTHING) -> float:
         """The highest quality found at which the file of an image has no more bits per pixel.
 
@@ -260,20 +259,21 @@ class ImageCodec:
         """
         self.check_variable_rate()
         pixels, chunks = _to_rgb(image, chunks)
-        height, width, _ = pixels.shape
-        vectors = [] if self.transform.takes_rate else list(self.transform.analysis(pixels[None]))
+        return QualitySearch(self, pixels).for_bpp(bpp, chunks)
 
-        def size_at(quality: float) -> int:
-            with self.backend.coding(prod(self.transform.grid(height, width))):
-                indices = self._choose(vectors, quality) if vectors else self.indices(pixels[None], quality)
-                (coded,) = self._code(indices, False, quality)
-            return len(self.pack(coded, height, width, chunks))
+    def quality_for_psnr(self, image: Any, psnr: float) -> float:
+        """The lowest quality found at which an image has this PSNR.
 
-        quality = search_quality(size_at, bpp * height * width / 8)
-        if quality is None:
-            needed = 8 * size_at(0.0) / (height * width)
-            raise UsageError(f"{bpp:g} bpp cannot be reached: quality 0 takes {needed:.3f} bpp for this image")
-        return quality
+        Args:
+            image: as `compress` takes it.
+            psnr: of the decoded 8-bit pixels, in dB.
+
+        Raises:
+            UsageError: even quality 100 has less, or the model has one rate.
+        """
+        self.check_variable_rate()
+        pixels, _ = _to_rgb(image, NOTHING)
+        return QualitySearch(self, pixels).for_psnr(psnr)
 
     def check_variable_rate(self) -> None:
         """Raises UsageError where the model has one rate, so that there is no quality to choose."""
@@ -288,14 +288,15 @@ class ImageCodec:
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return quality
 
-    def _choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w M"]:
+    def choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w m"]:
+        """The indices of least distortion + λ · bits at a quality, for vectors that come some rows at a time."""
         assert self.lambda_range is not None
         quantizer, model, lmbda = self.autoencoder.quantizer, self.entropy_model, self.lambda_range.lmbda(quality)
-        if not isinstance(model, LayeredEntropyModel):
-            return rdo_quantize(bands, quantizer, model, lmbda)
-        assert isinstance(quantizer, ProductResidualVQ)
         rate, layers = rate_of(quality), self.lambda_range.layers(quality)
         typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
+        if not isinstance(model, LayeredEntropyModel):
+            return rdo_quantize(bands, quantizer, model, lmbda, typical)
+        assert isinstance(quantizer, ProductResidualVQ)
         vectors = np.concatenate(list(bands), 1)
         return rdo_quantize_layers(vectors, quantizer, model.at_rate(rate), lmbda, layers, typical)
 
@@ -304,16 +305,16 @@ class ImageCodec:
     ) -> Int64[np.ndarray, "1 h w m"]:
         assert self.lambda_range is not None
         rate = self._rate(quality)
-        vectors = np.concatenate(list(self.transform.analysis(image, _relative(rate))), 1)
+        vectors = np.concatenate(list(self.transform.analysis(image, relative_rate(rate))), 1)
         coder, lmbda = self.index_coder.at_rate(rate), self.lambda_range.lmbda(quality)
         return refine(
             self.transform,
             image,
             vectors,
-            lambda latents: self._choose([latents], quality),
+            lambda latents: self.choose([latents], quality),
             lambda indices: float(coder.entropy_model.bits(indices)[0]),
             lmbda,
-            _relative(rate),
+            relative_rate(rate),
             steps,
         )
 
@@ -328,7 +329,8 @@ class ImageCodec:
             groups.setdefault(Alike(rate, len(one.sections)), []).append(number)
         return groups
 
-    def _code(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool, quality: float | None) -> list[Coded]:
+    def code(self, indices: Int64[np.ndarray, "n h w m"], progressive: bool, quality: float | None) -> list[Coded]:
+        """The coded indices of images of one size; `progressive` and `quality` are those of `compress`."""
         rate = self._rate(self._checked(quality))
         coded = self.index_coder.at_rate(rate).encode(indices, progressive)
         return coded if rate is None else [add_rate(one, rate) for one in coded]
@@ -360,11 +362,6 @@ class ImageCodec:
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"
             )
-
-
-def _relative(rate: int | None) -> float | None:
-    """As networks take it: from 0 to 1."""
-    return None if rate is None else rate / LEVELS
 
 
 def _to_rgb(image: Any, chunks: Chunks) -> tuple[UInt8[np.ndarray, "H W 3"], Chunks]:
