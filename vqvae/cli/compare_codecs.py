@@ -29,6 +29,7 @@ def compare_path(
     json_file: str | None,
     plot_file: Path | None,
     crops_file: Path | None,
+    efforts: Sequence[int] = (0,),
 ) -> bool:
     """Measures a model and other codecs on the images of a path, prints the figures and writes what is asked for.
 
@@ -40,6 +41,7 @@ def compare_path(
         json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
         plot_file: where to draw the curves, if anywhere.
         crops_file: where to put crops of some images side by side, if anywhere.
+        efforts: of our encoder; a curve for each.
 
     Returns:
         whether every image could be evaluated.
@@ -54,8 +56,8 @@ def compare_path(
         check_writable_format(crops_file)
     sources = find_images(path, data_root)
     model = store.path_for_all(source.load for source in sources)
-    ours = ModelCoder(model.stem, store.codec(model))
-    coders = [ours, *others]
+    ours, *more = (ModelCoder(model.stem, store.codec(model), effort) for effort in efforts)
+    coders = [ours, *more, *others]
     measured: dict[Source, list[CoderResult]] = {}
 
     def work(source: Source) -> None:
@@ -69,7 +71,7 @@ def compare_path(
     failed = run_each(sources, work)
     if not measured:
         return False
-    report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())))
+    report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())), len(efforts))
     publish(report, json_file, print_report)
     if plot_file:
         with atomic_path(plot_file) as temporary:
@@ -80,9 +82,16 @@ def compare_path(
     return not failed
 
 
-def report_of(model: str, images: int, curves: Sequence[Curve]) -> dict[str, Any]:
-    """The figures of all curves, and their BD-rates against JPEG, or else the first that our model is compared with."""
-    anchor = next((curve for curve in curves[1:] if curve.name == "jpeg"), curves[1])
+def report_of(model: str, images: int, curves: Sequence[Curve], ours: int = 1) -> dict[str, Any]:
+    """The figures of all curves, and their BD-rates against JPEG, or else the first that our model is compared with.
+
+    Args:
+        model: its name.
+        images: how many were measured.
+        curves: those of our model first.
+        ours: number of these.
+    """
+    anchor = next((curve for curve in curves[ours:] if curve.name == "jpeg"), curves[ours])
     rates = [bd_rate(_rates(anchor), _rates(curve)) for curve in curves]
     return {
         "model": model,
