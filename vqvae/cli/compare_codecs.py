@@ -1,5 +1,6 @@
 """The `eval --against` command: rate-distortion curves of a model and of other codecs, measured on the same images."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from vqvae.cli.evaluate import Source, find_images, publish
 from vqvae.cli.progress import run_each
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import UsageError, errors_of
-from vqvae.evaluation.bd_rate import RATES, bd_rate
+from vqvae.evaluation.bd_rate import HIGH_RATES, RATES, bd_rate
 from vqvae.evaluation.crops import draw_crops, panels
 from vqvae.evaluation.plot import draw_curves
 from vqvae.evaluation.rd_curves import CoderResult, Curve, curves_of, measure
@@ -92,17 +93,25 @@ def report_of(model: str, images: int, curves: Sequence[Curve], ours: int = 1) -
         ours: number of these.
     """
     anchor = next((curve for curve in curves[ours:] if curve.name == "jpeg"), curves[ours])
-    rates = [bd_rate(_rates(anchor), _rates(curve)) for curve in curves]
-    return {
-        "model": model,
-        "images": images,
-        "anchor": anchor.name,
-        "bd_rate_bpp": RATES,
-        "codecs": [
-            {"name": curve.name, "bd_rate": rate.percent, "bd_rate_note": rate.note, "points": curve.points}
-            for curve, rate in zip(curves, rates, strict=True)
-        ],
-    }
+    codecs = []
+    for curve in curves:
+        psnr, own_psnr = (_points(one, "psnr_mean") for one in (anchor, curve))
+        ms_ssim, own_ms_ssim = (
+            [(bpp, _to_db(value)) for bpp, value in _points(one, "ms_ssim")] for one in (anchor, curve)
+        )
+        rate = bd_rate(psnr, own_psnr)
+        codecs.append(
+            {
+                "name": curve.name,
+                "bd_rate": rate.percent,
+                "bd_rate_note": rate.note,
+                "bd_rate_high": bd_rate(psnr, own_psnr, HIGH_RATES).percent,
+                "bd_rate_ms_ssim": bd_rate(ms_ssim, own_ms_ssim).percent,
+                "points": curve.points,
+            }
+        )
+    limits = {"bd_rate_bpp": RATES, "bd_rate_high_bpp": HIGH_RATES}
+    return {"model": model, "images": images, "anchor": anchor.name, **limits, "codecs": codecs}
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -113,13 +122,22 @@ def print_report(report: dict[str, Any]) -> None:
         ["codec", "quality", *columns],
         ([name, number(point["quality"], "g"), *(number(point[key]) for key in columns)] for name, point in rows),
     )
-    print(f"\n{report['images']} images; BD-rate against {report['anchor']}, {RATES[0]} to {RATES[1]} bpp\n")
+    low, high = (f"{limits[0]:g} to {limits[1]:g}" for limits in (RATES, HIGH_RATES))
+    print(f"\n{report['images']} images; BD-rates against {report['anchor']} in %, {low} bpp unless another is named\n")
+    rates = ["bd_rate", "bd_rate_high", "bd_rate_ms_ssim"]
     print_table(
-        ["codec", "BD-rate, %", "psnr_mean"],
-        ([codec["name"], number(codec["bd_rate"], "+.1f"), codec["bd_rate_note"]] for codec in report["codecs"]),
+        ["codec", "PSNR", f"PSNR, {high} bpp", "MS-SSIM", "psnr_mean"],
+        (
+            [codec["name"], *(number(codec[rate], "+.1f") for rate in rates), codec["bd_rate_note"]]
+            for codec in report["codecs"]
+        ),
     )
 
 
-def _rates(curve: Curve) -> list[tuple[float, float]]:
-    """Bits per pixel and mean PSNR of its points, but those without loss."""
-    return [(point["bpp"], point["psnr_mean"]) for point in curve.points if point["psnr_mean"] is not None]
+def _points(curve: Curve, measure: str) -> list[tuple[float, float]]:
+    """Bits per pixel and a measure of its points, but those without loss or of images too small for it."""
+    return [(point["bpp"], point[measure]) for point in curve.points if point[measure] is not None]
+
+
+def _to_db(similarity: float) -> float:
+    return -10 * math.log10(max(1 - similarity, 1e-9))
