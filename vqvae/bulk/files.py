@@ -7,6 +7,7 @@ from vqvae.bulk.plan import Job
 from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
 from vqvae.codec import ImageCodec
+from vqvae.codec.refinement import Track
 from vqvae.errors import UsageError
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
@@ -54,11 +55,14 @@ def compress_file(
     model: str | Path | ModelStore | None = None,
     quality: float | None = None,
     bpp: float | None = None,
+    psnr: float | None = None,
     progressive: bool = False,
     metadata: bool = False,
     kbps: int | float | None = None,
     constant: bool = False,
     overwrite: bool = False,
+    effort: int = 0,
+    track: Track = iter,
 ) -> FileResult | SpeechFileResult:
     """Compresses an image to a .vqz file, or a sound file to a .vqs file, which is there whole or not at all.
 
@@ -69,27 +73,43 @@ def compress_file(
             files, a store, which keeps what it has loaded.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
+        psnr: instead of a quality: the least PSNR that the image must have, in dB, before any search by `effort`.
         progressive: whether the file may be cut after any stage.
         metadata: whether to keep EXIF and XMP.
         kbps: of speech, the rate in kbit/s; None for the default.
         constant: of speech, whether every frame keeps to the rate.
         overwrite: whether to replace a target that exists; otherwise it is kept.
+        effort: from 0 to 9: how long to search for indices of less error and fewer bits.
+        track: iterates over the steps of that search, and may show progress or end it.
 
     Raises:
         ImageError: the image cannot be read, or is of a kind that would lose something.
         AudioError: the sound file cannot be read.
         UsageError: the model has a single rate, the rate cannot be reached, or an option does not suit the target.
     """
-    job, for_images = Job(Path(source), Path(target)), quality is not None or bpp is not None or progressive or metadata
+    job, asked = Job(Path(source), Path(target)), [one for one in (quality, bpp, psnr) if one is not None]
     if job.target.suffix.lower() == ".vqs":
-        if for_images:
-            raise UsageError(f"{target}: quality, bpp, progressive and metadata are for images: leave them out")
+        if asked or progressive or metadata or effort:
+            options = "quality, bpp, psnr, progressive, metadata and effort"
+            raise UsageError(f"{target}: {options} are for images: leave them out")
         rate = DEFAULT_RATE if kbps is None else kbps
         return CompressSpeech(_store(model), overwrite, kbps=rate, constant=constant)(job)
     if kbps is not None or constant:
         raise UsageError(f"{target}: kbps and constant are for speech: leave them out, or name a .vqs file")
-    store = _store(model, quality is not None or bpp is not None)
-    task = CompressFiles(store, overwrite, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+    if len(asked) > 1:
+        raise UsageError("quality, bpp and psnr all choose the rate: leave out all but one")
+    store = _store(model, bool(asked) or effort > 0)
+    task = CompressFiles(
+        store,
+        overwrite,
+        quality=quality,
+        bpp=bpp,
+        psnr=psnr,
+        progressive=progressive,
+        metadata=metadata,
+        effort=effort,
+        track=track,
+    )
     return task(job)
 
 

@@ -14,6 +14,7 @@ from vqvae.bulk.outputs import check_inside, make_folders
 from vqvae.bulk.pipeline import BatchRequest, Task
 from vqvae.bulk.plan import Job
 from vqvae.codec import ImageCodec
+from vqvae.codec.refinement import Track
 from vqvae.errors import VqvaeError, errors_of
 from vqvae.formats import Chunks, Coded
 from vqvae.media.atomic import atomic_path
@@ -101,13 +102,16 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
     """Compresses image files to .vqz files.
 
     Attributes:
-        quality, bpp, progressive, metadata: as `compress_file` has them.
+        quality, bpp, psnr, progressive, metadata, effort, track: as `compress_file` has them.
     """
 
     quality: float | None = None
     bpp: float | None = None
+    psnr: float | None = None
     progressive: bool = False
     metadata: bool = False
+    effort: int = 0
+    track: Track = iter
 
     def read(self, item: Job) -> tuple[Picture, Chunks]:
         picture = read_picture(item.source, self.metadata)
@@ -119,9 +123,16 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
         self.announce_large(item.source, height, width)
         with errors_of(item.source):
             codec = self.store.for_image(picture.pixels)
-            quality = self.quality if self.bpp is None else codec.quality_for(picture.pixels, self.bpp, chunks)
+            quality = self._quality(codec, picture, chunks)
         write = partial(self._write, item, codec, (height, width), chunks, picture.lost)
-        return compression(codec, picture.pixels, write, self.progressive, quality)
+        return compression(codec, picture.pixels, write, self.progressive, quality, self.effort, self.track)
+
+    def _quality(self, codec: ImageCodec, picture: Picture, chunks: Chunks) -> float | None:
+        if self.bpp is not None:
+            return codec.quality_for(picture.pixels, self.bpp, chunks)
+        if self.psnr is not None:
+            return codec.quality_for_psnr(picture.pixels, self.psnr)
+        return self.quality
 
     def _write(
         self, item: Job, codec: ImageCodec, size: tuple[int, int], chunks: Chunks, lost: tuple[str, ...], coded: Coded

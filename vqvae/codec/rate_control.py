@@ -1,21 +1,24 @@
-"""Which weight of the rate a quality from 0 to 100 stands for, and which quality gives a file of some size."""
+"""Which weight of the rate a quality from 0 to 100 stands for, and the indices of least distortion + λ · bits."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
 
-from vqvae.entropy import EntropyModel
+from vqvae.entropy import EntropyModel, LayeredEntropyModel
+from vqvae.entropy.context.conditions import RATES
 from vqvae.entropy.context.network import MAX_REACH
 from vqvae.errors import ConfigError, UsageError
-from vqvae.quantizers import CodebookQuantizer, Quantizer
+from vqvae.quantizers import CodebookQuantizer, ProductResidualVQ, Quantizer
 
 LARGEST = 1e30
 """Of λ: single precision holds it, and its products with bits and distances."""
 
-HALVINGS = 8
-"""Steps of a search for a quality: it ends within 100 / 2^8."""
+CONTEXT_SHARE = 0.35
+"""Of the bits of the entropy model in those that choose indices."""
 
 
 class LambdaRange(NamedTuple):
@@ -24,10 +27,12 @@ class LambdaRange(NamedTuple):
     Attributes:
         finest: λ at quality 100.
         coarsest: λ at quality 0.
+        stage_limits: below each of these λ a file has one layer of indices more, if the entropy model has layers.
     """
 
     finest: float
     coarsest: float
+    stage_limits: tuple[float, ...] = ()
 
     @classmethod
     def from_config(cls, config: Any) -> "LambdaRange":
@@ -37,7 +42,9 @@ class LambdaRange(NamedTuple):
             ConfigError: it does not say 0 < finest < coarsest.
         """
         try:
-            found = cls(**{key: float(value) for key, value in config.items()})
+            limits = tuple(map(float, config.get("stage_limits", ())))
+            ends = {key: float(value) for key, value in config.items() if key != "stage_limits"}
+            found = cls(**ends, stage_limits=limits)
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigError(f"invalid qualities: expected numbers for finest and coarsest ({error})") from None
         if not 1 / LARGEST < found.finest < found.coarsest < LARGEST:
@@ -57,53 +64,122 @@ class LambdaRange(NamedTuple):
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return self.coarsest * (self.finest / self.coarsest) ** (quality / 100)
 
+    def layers(self, quality: float) -> int:
+        """Number of layers of indices that files of a quality have."""
+        return 1 + sum(self.lmbda(quality) < limit for limit in self.stage_limits)
 
-def allows_rdo(quantizer: Quantizer) -> bool:
-    """Whether indices can be chosen by distortion + λ · bits: those of product VQ, of b bits for 2^b codewords each."""
-    if not isinstance(quantizer, CodebookQuantizer):
+
+def allows_rdo(quantizer: Quantizer, entropy_model: EntropyModel) -> bool:
+    """Whether indices can be chosen by distortion + λ · bits: those of b bits for 2^b codewords each, of product VQ, or
+    in layers of a product of residual VQs.
+    """
+    if not isinstance(quantizer, CodebookQuantizer) or set(quantizer.index_sizes) != {1 << quantizer.index_bits}:
         return False
-    return quantizer.pieces == quantizer.num_indices and set(quantizer.index_sizes) == {1 << quantizer.index_bits}
+    if isinstance(entropy_model, LayeredEntropyModel):
+        return isinstance(quantizer, ProductResidualVQ)
+    return quantizer.pieces == quantizer.num_indices
+
+
+class MixedCosts(NamedTuple):
+    """What bits cost: CONTEXT_SHARE of those of the entropy model, which are coded, and the rest of typical ones,
+    since a choice that is cheap in its context may be an expensive context for what follows.
+
+    Attributes:
+        lmbda: squared distance that a bit of the entropy model is worth.
+        fixed: of each index, as squared distances; None without typical bits.
+    """
+
+    lmbda: float
+    fixed: Float32[np.ndarray, "M K"] | None
+
+    @classmethod
+    def of(cls, lmbda: float, typical_bits: Float32[np.ndarray, "M K"] | None) -> "MixedCosts":
+        """For a λ; without typical bits, the entropy model's count alone."""
+        if typical_bits is None:
+            return cls(lmbda, None)
+        return cls(CONTEXT_SHARE * lmbda, np.float32((1 - CONTEXT_SHARE) * lmbda) * typical_bits)
 
 
 def rdo_quantize(
-    bands: Iterable[Float32[np.ndarray, "n r w D"]], quantizer: Quantizer, entropy_model: EntropyModel, lmbda: float
+    bands: Iterable[Float32[np.ndarray, "n r w D"]],
+    quantizer: Quantizer,
+    entropy_model: EntropyModel,
+    lmbda: float,
+    typical_bits: Float32[np.ndarray, "M K"] | None = None,
 ) -> Int64[np.ndarray, "n h w M"]:
-    """The indices of least distortion + λ · bits.
+    """The indices of least distortion + λ · bits, with bits as `MixedCosts` has them.
 
     Args:
         bands: the vectors, some rows of the grid at a time, from top to bottom.
         quantizer: one that `allows_rdo`.
         entropy_model: tells the bits.
         lmbda: squared distance that a bit is worth.
+        typical_bits: of each index.
     """
     assert isinstance(quantizer, CodebookQuantizer)
+    costs = MixedCosts.of(lmbda, typical_bits)
     codebooks = quantizer.codebooks.detach().cpu().numpy()
     chosen: list[Int64[np.ndarray, "n r w M"]] = []
     for vectors in bands:
         subvectors = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
         above = np.concatenate([subvectors[:, :0, ..., 0].astype(np.int64), *chosen[-MAX_REACH:]], 1)
-        chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, lmbda, above))
+        chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, costs.lmbda, above, costs.fixed))
     return np.concatenate(chosen, 1)
 
 
-def search_quality(size_at: Callable[[float], int], limit: float) -> float | None:
-    """The highest quality tried whose file is not larger than a limit; None if that of quality 0 is.
-
-    Sizes mostly rise with the quality, but not always, so a file of a higher quality may happen to be as small.
+class TypicalBits(nn.Module):
+    """Bits of each index at several rates, by histograms of what was chosen: of use to encoders alone.
 
     Args:
-        size_at: bytes of the file at a quality.
-        limit: most bytes.
+        bits: for each of L rates, evenly spaced from 0 to 255.
     """
-    if size_at(0.0) > limit:
-        return None
-    if size_at(100.0) <= limit:
-        return 100.0
-    lowest, highest = 0.0, 100.0
-    for _ in range(HALVINGS):
-        middle = (lowest + highest) / 2
-        if size_at(middle) <= limit:
-            lowest = middle
-        else:
-            highest = middle
-    return lowest
+
+    def __init__(self, bits: Float[Tensor, "L M K"]):
+        super().__init__()
+        self.register_buffer("bits", bits)
+
+    bits: Float[Tensor, "L M K"]
+
+    def at_rate(self, rate: int) -> Float32[np.ndarray, "M K"]:
+        """Those at a rate, interpolated."""
+        table = self.bits.float().numpy()
+        position = rate * (len(table) - 1) / RATES
+        node = min(int(position), len(table) - 2)
+        return table[node] + np.float32(position - node) * (table[node + 1] - table[node])
+
+
+def rdo_quantize_layers(
+    vectors: Float32[np.ndarray, "n h w D"],
+    quantizer: ProductResidualVQ,
+    entropy_model: LayeredEntropyModel,
+    lmbda: float,
+    layers: int,
+    typical_bits: Float32[np.ndarray, "M K"] | None,
+) -> Int64[np.ndarray, "n h w m"]:
+    """The indices of least distortion + λ · bits, layer by layer; each layer for what those before leave.
+
+    Args:
+        vectors: of images.
+        quantizer: whose stages are the layers.
+        entropy_model: tells the bits, of which costs are made as in `MixedCosts`.
+        lmbda: squared distance that a bit is worth.
+        layers: number of layers.
+        typical_bits: of each index.
+    """
+    costs = MixedCosts.of(lmbda, typical_bits)
+    codebooks = quantizer.codebooks.detach().cpu().numpy()
+    fixed = np.zeros(codebooks.shape[:2], np.float32) if costs.fixed is None else costs.fixed
+    indices = np.empty((*vectors.shape[:3], 0), np.int64)
+    for layer in range(layers):
+        own = slice(layer * quantizer.pieces, (layer + 1) * quantizer.pieces)
+        remainder = vectors - decode_vectors(quantizer, indices) if layer else vectors
+        subvectors = remainder.reshape(*vectors.shape[:3], quantizer.pieces, -1)
+        chosen = entropy_model.rdo_quantize_layer(subvectors, codebooks[own], costs.lmbda, fixed[own], indices)
+        indices = np.concatenate([indices, chosen], -1)
+    return indices
+
+
+def decode_vectors(quantizer: Quantizer, indices: Int64[np.ndarray, "n h w m"]) -> Float32[np.ndarray, "n h w D"]:
+    """The vectors of indices."""
+    decoded = quantizer.decode(torch.from_numpy(indices).flatten(0, 2).to(quantizer.device))
+    return decoded.detach().view(*indices.shape[:3], -1).cpu().numpy()

@@ -31,6 +31,16 @@ def encode(
             min=0, help="Most bits per pixel of a file: use the highest quality within them.", show_default=False
         ),
     ] = None,
+    psnr: Annotated[
+        float | None,
+        typer.Option(min=0, help="Least PSNR in dB: use the lowest quality that has it.", show_default=False),
+    ] = None,
+    effort: Annotated[
+        int,
+        typer.Option(
+            min=0, max=9, help="How long to search: 0 (fast) to 9 (300 passes; Ctrl-C ends the search of an image)."
+        ),
+    ] = 0,
     kbps: Kbps = None,
     constant: Annotated[bool, typer.Option("--constant", help="Speech: every frame keeps to the rate.")] = False,
     workers: Workers = 2,
@@ -50,32 +60,43 @@ def encode(
     from vqvae.cli.archives import encode_into_archive
     from vqvae.cli.files import encode_files
     from vqvae.cli.pipes import input_from_pipe, output_to_pipe
-    from vqvae.cli.progress import say
+    from vqvae.cli.progress import say, track_search
     from vqvae.models.store import ModelStore
 
     with input_from_pipe(inputs, output) as sources:
         if kbps is not None or constant or is_sound(sources[0]):
             from vqvae.cli.speech import encode_speech
 
-            if archive or progressive or metadata or quality is not None or bpp is not None:
-                left_out = "--archive, --progressive, --metadata, --quality and --bpp"
-                raise UsageError(f"{left_out} are for images: leave them out")
+            if archive or progressive or metadata or effort or {quality, bpp, psnr} != {None}:
+                options = "--archive, --progressive, --metadata, --quality, --bpp, --psnr and --effort"
+                raise UsageError(f"{options} are for images: leave them out")
             with output_to_pipe(output, ".vqs") as target:
                 all_done = encode_speech(sources, target, ModelStore(model), kbps, constant, force)
             finish(all_done)
-        if archive and (output or force or progressive or metadata or bpp is not None):
-            left_out = "-o, --force, --progressive, --metadata and --bpp"
+        if archive and (output or force or progressive or metadata or effort or {bpp, psnr} != {None}):
+            left_out = "-o, --force, --progressive, --metadata, --bpp, --psnr and --effort"
             raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
         if not (archive or names):
             raise UsageError("--no-names is for an archive: name one with --archive")
-        if quality is not None and bpp is not None:
-            raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-        store = ModelStore(
-            model, device, variable_rate=quality is not None or bpp is not None, backend=CompiledLater()
-        ).preload()
+        rates = [rate for rate in (quality, bpp, psnr) if rate is not None]
+        if len(rates) > 1:
+            raise UsageError("--quality, --bpp and --psnr all choose the rate: leave out all but one")
+        variable_rate = bool(rates) or effort > 0
+        store = ModelStore(model, device, variable_rate=variable_rate, backend=CompiledLater()).preload()
         if archive:
             finish(encode_into_archive(archive, sources, store, names, quality, workers))
-        task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+        task = CompressFiles(
+            store,
+            force,
+            say,
+            quality=quality,
+            bpp=bpp,
+            psnr=psnr,
+            progressive=progressive,
+            metadata=metadata,
+            effort=effort,
+            track=track_search if len(inputs) == 1 and inputs[0].is_file() else iter,
+        )
         with output_to_pipe(output, ".vqz") as target:
             all_done = encode_files(task, sources, target, workers)
         finish(all_done)

@@ -21,7 +21,7 @@ from vqvae.models.store import find_model
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import StopWhenDiverged
-from vqvae.training.entropy import indices_of, payload_bpp
+from vqvae.training.entropy import Fitted
 
 
 def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
@@ -51,14 +51,15 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     if not trainer.is_global_zero:
         return
     reached = training.reached(metrics)
-    reached["payload_bpp"] = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    fitted = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    reached["payload_bpp"] = fitted.payload_bpp
     about = {"training": common.settings(cfg), "steps": done["steps"], "test": reached}
     if training.qualities:
         config["qualities"] = training.qualities
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     path = output / f"{cfg.name}.safetensors"
-    save_model(path, config, autoencoder, entropy_model, about)
+    save_model(path, config, autoencoder, entropy_model, about, typical_bits=fitted.typical_bits)
     print(f"model: {path}")
     print(
         f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
@@ -104,12 +105,10 @@ def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: st
 
 def fit_entropy_model(
     entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
-) -> float:
-    """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
-    autoencoder = training.autoencoder.eval()
-    if not list(entropy_model.buffers()):  # it has no tables to learn
-        return autoencoder.bits_per_pixel
+) -> Fitted:
+    """Fits it to an epoch of training images, and measures it on the test images."""
+    training.eval()
     seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
-    indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
-    entropy_model.fit(indices, autoencoder.quantizer.contributions().cpu(), partial(track, description="entropy model"))
-    return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)
+    images = track(data.train_dataloader(), "indices", transient=True)
+    show_progress = partial(track, description="entropy model")
+    return training.fit_entropy_model(entropy_model, images, data.test_dataloader(), show_progress)
