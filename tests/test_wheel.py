@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_train import TINY
+from tests.cli.training import TINY
 from tests.conftest import REPOSITORY
 
 

@@ -120,7 +120,7 @@ def test_a_model_with_a_better_encoder_reads_the_files_of_the_first(tmp_path, ph
     better = build_autoencoder(config)
     better.quantizer.load_state_dict(first.autoencoder.quantizer.state_dict())
     better.decoder.load_state_dict(first.autoencoder.decoder.state_dict())
-    save_model(tmp_path / "better", config, better, first.entropy_model, {}, first.model_id.aliases)
+    save_model(tmp_path / "better", config, better, first.entropy_model, {}, first.model_id)
     codec = load_codec(tmp_path / "better")
     for data in (first.compress(photo), GOLDEN.with_suffix(".vqz").read_bytes()):
         assert np.array_equal(codec.decompress(data), first.decompress(data))

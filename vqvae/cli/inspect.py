@@ -1,17 +1,16 @@
-"""What is in a file, and which models there are."""
+"""The facts of files, and of the bundled models."""
 
 from pathlib import Path
 from typing import Any
 
-from vqvae.entropy import Context, Histogram, Uniform
+from vqvae.entropy import EntropyModel
 from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqz import HINT_BYTES, UnverifiedFile, split
 from vqvae.models.file import load_codec, read_model
+from vqvae.models.registry import components
 from vqvae.models.store import ModelStore, shipped_models
-
-ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "height": file.height,
         "model": model,
         "model_id": file.hint.hex(),
-        "entropy_model": ENTROPY_MODELS.get(coded.entropy_code, str(coded.entropy_code)),
+        "entropy_model": _entropy_model(coded.entropy_code),
         "bytes": len(data),
         "stages": len(coded.sections) if coded.progressive else "all",
         "payload_bytes": coded.payload_bytes,
@@ -78,6 +77,11 @@ def print_facts(facts: dict[str, Any]) -> None:
     for image in facts.get("per_image", ()):
         size = f"{image['width']}×{image['height']}"
         print(f"{size:>13} {image['payload_bytes']:>10} bytes  {image['name']}")
+
+
+def _entropy_model(code: int) -> str:
+    """The registered name of the kind of entropy model that has this code in files; the code where none has."""
+    return next((name for name, kind in components(EntropyModel).items() if kind.code == code), str(code))
 
 
 def _find_model(file: UnverifiedFile) -> str | None:

@@ -1,6 +1,5 @@
 """Photographs in a folder."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,9 @@ from torch import Tensor
 from vqvae.data.base import ImageDataModule
 from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
-from vqvae.data.inspection import Inspected, inspect_images
+from vqvae.data.inspection import UsableImages
 from vqvae.errors import DataError
-from vqvae.media.images import READABLE, read_image
-
-logger = logging.getLogger(__name__)
+from vqvae.media.images import read_image
 
 
 class ImageFolder(ImageDataModule):
@@ -56,36 +53,19 @@ class ImageFolder(ImageDataModule):
         self.crops_per_image = crops_per_image
         self.hold_out_every = hold_out_every
         self.cache_mb = cache_mb
-        self._inspected: Inspected | None = None
+        self._images = UsableImages(self.root, crop)
 
     def prepare_data(self) -> None:
-        """Looks at all images, and says which are left out."""
-        if self._inspected:
-            return
-        logger.info(f"{self.root}: looking at all images")
-        used, left_out = self._inspect()
-        for line in left_out:
-            logger.warning(f"left out: {line}")
-        if left_out:
-            logger.warning(f"{self.root}: {len(used)} images are used, {len(left_out)} left out")
+        """Decodes all images once, and logs which are left out."""
+        self._images.report()
 
     def setup(self, stage: str | None = None) -> None:
-        usable, left_out = self._inspect()
-        if len(usable) < 2:
-            why = f" ({left_out[0]})" if left_out else ""
-            number = f"{len(usable)} images that can be used, but at least 2 are needed"
-            raise DataError(f"{self.root} holds {number}{why}: name another data.root")
+        usable = self._images.paths(least=2)
         held_out = usable[:: self.hold_out_every]
         trained = [path for path in usable if path not in set(held_out)]
         self.train_set = RandomCrops(ImageFiles(trained, self.cache_mb), self.crop, self.crops_per_image)
         self.val_set = self._fixed(held_out[::2])
         self.test_set = self._fixed(held_out[1::2] or held_out)
-
-    def _inspect(self) -> Inspected:
-        if self._inspected is None:
-            paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
-            self._inspected = inspect_images(paths, self.root, self.crop)
-        return self._inspected
 
     def _fixed(self, paths: list[Path]) -> FixedCrops:
         return FixedCrops(ImageFiles(paths, self.cache_mb), self.crop, per_image=4)

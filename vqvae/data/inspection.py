@@ -1,26 +1,30 @@
-"""Which images of a folder can be trained on: each is decoded once, in parallel, and what was found is remembered."""
+"""The images of a folder that can be trained on: each is decoded once, in parallel, and the findings are cached."""
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import PIL
 
 import vqvae
-from vqvae.errors import ImageError
+from vqvae.errors import DataError, ImageError
 from vqvae.media.atomic import atomic_path
-from vqvae.media.images import read_image
+from vqvae.media.images import READABLE, read_image
+
+logger = logging.getLogger(__name__)
 
 THREADS = 4
-"""Images that are decoded at once: Pillow lets other threads work, but large images take memory."""
+"""Images decoded at once: Pillow releases the GIL, but large images take memory."""
 
 VERSIONS = [vqvae.__version__, PIL.__version__]
-"""What was found by others is looked for again."""
+"""Findings of other versions are not used."""
 
 
 class Inspected(NamedTuple):
@@ -49,6 +53,54 @@ class Finding(NamedTuple):
     width: int = 0
     height: int = 0
     reason: str = ""
+
+
+class UsableImages:
+    """The images in a folder and its subfolders that can be trained on.
+
+    Args:
+        root: the folder.
+        smallest: height and width, in pixels, that an image needs.
+    """
+
+    def __init__(self, root: Path, smallest: int):
+        self.root = root
+        self.smallest = smallest
+        self._reported = False
+
+    @cached_property
+    def inspected(self) -> Inspected:
+        """All images, decoded once."""
+        paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
+        return inspect_images(paths, self.root, self.smallest)
+
+    def report(self) -> None:
+        """Logs which images are left out, and why; once."""
+        if self._reported:
+            return
+        self._reported = True
+        logger.info(f"{self.root}: checking all images")
+        usable, left_out = self.inspected
+        for line in left_out:
+            logger.warning(f"left out: {line}")
+        if left_out:
+            logger.warning(f"{self.root}: {len(usable)} images are used, {len(left_out)} left out")
+
+    def paths(self, least: int) -> list[Path]:
+        """The usable images.
+
+        Args:
+            least: the smallest number that is enough.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        usable, left_out = self.inspected
+        if len(usable) < least:
+            why = f" ({left_out[0]})" if left_out else ""
+            number = f"{len(usable)} images that can be used, but at least {least} are needed"
+            raise DataError(f"{self.root} holds {number}{why}: name another data.root")
+        return usable
 
 
 def inspect_images(paths: Sequence[Path], root: Path, smallest: int) -> Inspected:

@@ -22,14 +22,13 @@ from vqvae.media.atomic import atomic_path
 from vqvae.media.images import MAX_PIXELS
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.checks import check_shapes, check_tensors
-from vqvae.models.identity import QUANTIZER, earlier_id, identify
+from vqvae.models.identity import QUANTIZER, earlier_id, identify, inherited_aliases
 from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
 DIGEST_BYTES = 32
-Aliases = tuple[tuple[bytes, bytes], ...]
 
 
 class ModelFile(NamedTuple):
@@ -66,7 +65,7 @@ def save_model(
     autoencoder: AutoEncoder,
     entropy_model: EntropyModel,
     about: Mapping[str, Any],
-    aliases: Aliases = (),
+    origin: ModelId | None = None,
 ) -> None:
     """Writes a model file; weights in half precision.
 
@@ -76,12 +75,14 @@ def save_model(
         autoencoder: its weights are stored.
         entropy_model: its tables are stored.
         about: anything else worth keeping.
-        aliases: earlier ids of a model that decodes as this one does.
+        origin: the id of the model that this one was made from, whose files it reads where it decodes them alike.
     """
     tensors = _parts(autoencoder, entropy_model).state_dict()
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     kept = _without_estimator(halves)
-    model_id = identify(config, kept)._replace(aliases=aliases)
+    model_id = identify(config, kept)
+    if origin:
+        model_id = model_id._replace(aliases=inherited_aliases(model_id, origin))
     write_model(path, {"config": config, "about": about, "id": _id_to_json(model_id)}, kept)
 
 

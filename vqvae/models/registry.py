@@ -8,6 +8,7 @@ keeps its meaning for ever, wherever the code of its class moves.
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -88,6 +89,17 @@ def registered_name(target: object) -> str:
 def _register_entry_point(name: str) -> None:
     for found in entry_points(group=ENTRY_POINTS, name=name):
         COMPONENTS[name] = found.value.replace(":", ".")
+
+
+def components(kind: type[T]) -> dict[str, type[T]]:
+    """The registered components of a kind by name, those of installed packages included; imports all that it can."""
+    for found in entry_points(group=ENTRY_POINTS):
+        COMPONENTS.setdefault(found.name, found.value.replace(":", "."))
+    classes: dict[str, type[T]] = {}
+    for name in COMPONENTS:
+        with suppress(ConfigError):
+            classes[name] = component(name)
+    return {name: found for name, found in classes.items() if inspect.isclass(found) and issubclass(found, kind)}
 
 
 def component(target: object) -> type:

@@ -23,6 +23,7 @@ def indices_of(
 
 
 def payload_bpp(entropy_model: EntropyModel, indices: Integer[np.ndarray, "n h w M"], stride: int) -> float:
-    """Bits per pixel that the indices take under the model, without what makes a file of them."""
-    bits = sum(entropy_model.bits(some).sum() for some in np.array_split(indices, -(-len(indices) // 256)))
+    """Bits per pixel that the indices take under the model: the payload, without the rest of a file."""
+    parts = np.array_split(indices, -(-len(indices) // 256))
+    bits = sum(entropy_model.bits(part.astype(np.int64)).sum() for part in parts)
     return float(bits / (indices[..., 0].size * stride**2))

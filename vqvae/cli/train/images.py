@@ -9,16 +9,17 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, seed_everything
 from rich.progress import track
+from torch import nn
 
 from vqvae.cli.train import common
 from vqvae.cli.train.showcase import load_photos, show
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ConfigError, VqvaeError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, read_model, round_to_half, save_model
 from vqvae.models.store import find_model
-from vqvae.quantizers import CodebookQuantizer
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import StopWhenDiverged
 from vqvae.training.entropy import indices_of, payload_bpp
@@ -37,8 +38,9 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     autoencoder = build_autoencoder(config)
     autoencoder.quantizer.set_estimator(instantiate(cfg.estimator))
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
-    if cfg.weights:
-        load_weights(autoencoder, entropy_model, cfg.weights)
+    origin = load_codec(find_model(cfg.weights)) if cfg.weights else None
+    if origin:
+        load_weights(autoencoder, entropy_model, origin, cfg.weights)
     data: LightningDataModule = instantiate(cfg.data)
     check_crop(data, autoencoder.stride)
     training = module(autoencoder, **instantiate(cfg.optimizer))
@@ -58,7 +60,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     path = output / f"{cfg.name}.safetensors"
-    save_model(path, config, autoencoder, entropy_model, about)
+    save_model(path, config, autoencoder, entropy_model, about, origin.model_id if origin else None)
     print(f"model: {path}")
     print(
         f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
@@ -79,27 +81,45 @@ def check_crop(data: LightningDataModule, stride: int) -> None:
         )
 
 
-def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
-    """Starts from the networks of a model file or a shipped model, and from its codebooks and tables where they fit.
+def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, origin: ImageCodec, name: str) -> None:
+    """Starts from the networks of another model, and from its codebooks and tables where shapes agree.
+
+    Args:
+        autoencoder: whose weights are set.
+        entropy_model: whose tables are set.
+        origin: the codec of the other model.
+        name: the `weights=` that named it, for messages.
 
     Raises:
-        VqvaeError: they are those of other networks.
+        VqvaeError: its encoder or decoder is another network.
     """
-    codec = load_codec(find_model(name))
     for part in ("encoder", "decoder"):
         try:
-            getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
+            getattr(autoencoder, part).load_state_dict(getattr(origin.autoencoder, part).state_dict())
         except RuntimeError:
             raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
-    ours, theirs = autoencoder.quantizer, codec.autoencoder.quantizer
-    codebooks = [part.codebooks for part in (ours, theirs) if isinstance(part, CodebookQuantizer)]
-    if len(codebooks) == 2 and codebooks[0].shape == codebooks[1].shape:
-        codebooks[0].data.copy_(codebooks[1])
-    tables = codec.entropy_model.state_dict()
-    if {key: table.shape for key, table in tables.items()} == {
-        key: table.shape for key, table in entropy_model.state_dict().items()
-    }:
-        entropy_model.load_state_dict(tables)
+    skipped = [
+        what
+        for what, ours, theirs in (
+            ("codebooks", autoencoder.quantizer, origin.autoencoder.quantizer),
+            ("entropy model", entropy_model, origin.entropy_model),
+        )
+        if not _load_if_alike(ours, theirs)
+    ]
+    if skipped:
+        print(f"weights={name}: its {' and '.join(skipped)} are not used, as they have other shapes here")
+
+
+def _load_if_alike(ours: nn.Module, theirs: nn.Module) -> bool:
+    """Copies a module's state, without that of its estimator, if names and shapes agree; returns whether they do."""
+    target, source = (
+        {key: tensor for key, tensor in module.state_dict().items() if not key.startswith("estimator.")}
+        for module in (ours, theirs)
+    )
+    alike = {key: tensor.shape for key, tensor in target.items()} == {k: t.shape for k, t in source.items()}
+    if alike:
+        ours.load_state_dict(source, strict=False)
+    return alike
 
 
 def fit_entropy_model(
