@@ -46,7 +46,7 @@ residual VQ, as nobody else has additive VQ. Measured by `python -m benchmarks.q
 """
 
 TRAININGS = """
-# Quantisers: classic training
+# Quantisers: fitting codebooks
 
 Codebooks of 256 trained on 16,384 vectors by everyone's own method; the error is on 4,096 others. By the same command.
 """
@@ -54,7 +54,7 @@ Codebooks of 256 trained on 16,384 vectors by everyone's own method; the error i
 ENTROPY = """
 # Entropy coding
 
-Bytes of the indices that the shipped model gives, each image coded alone and by fixed width where that is shorter; LZMA
+Bytes of the indices that the bundled model gives, each image coded alone and by fixed width where that is shorter; LZMA
 and bzip2 are given the indices of all images at fixed width in one go. The histogram was fitted to the first 10,000
 CIFAR10 training images; the context model is the one in the model file. Kodak was never trained on. Measured by
 `OMP_NUM_THREADS=1 python -m benchmarks.entropy`.

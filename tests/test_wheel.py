@@ -1,4 +1,4 @@
-"""The built wheel, away from the checkout: configs and shipped models inside, everything at work."""
+"""The built wheel, away from the checkout: configs and bundled models inside, everything at work."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The shipped models, on real images."""
+"""The bundled models, on real images."""
 
 import pickle
 import zlib
@@ -16,7 +16,7 @@ from vqvae.evaluation import evaluate_image, psnr
 from vqvae.formats.vqa.reader import Archive, Header
 from vqvae.media.images import read_image
 from vqvae.models.file import load_codec, read_id, read_model
-from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, ModelStore, find_model, shipped_models
+from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, ModelStore, bundled_models, find_model
 
 LEAST_PSNR = {
     "cifar10-avq-16": 27.9,
@@ -32,7 +32,7 @@ EARLIER_IDS = {
 }
 
 
-@pytest.fixture(params=sorted(shipped_models()))
+@pytest.fixture(params=sorted(bundled_models()))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -72,7 +72,7 @@ def jpeg(image: np.ndarray, most_bytes: int) -> np.ndarray:
 
 
 def test_every_shipped_model_has_a_quality_to_keep():
-    assert {*LEAST_PSNR, PHOTOGRAPHS} == set(shipped_models()) and SMALL_IMAGES in LEAST_PSNR
+    assert {*LEAST_PSNR, PHOTOGRAPHS} == set(bundled_models()) and SMALL_IMAGES in LEAST_PSNR
 
 
 def test_a_shipped_model_keeps_its_quality_on_real_images(cifar10_model, cifar10_test):

@@ -18,7 +18,7 @@ from vqvae.media.images import check_writable_format, write_image
 from vqvae.models.store import ModelStore
 
 PLOTS = (".png", ".svg")
-MOST_CROPS = 4  # images in the picture of crops
+MAX_CROPS = 4  # images in the picture of crops
 
 
 def compare_path(
@@ -30,16 +30,16 @@ def compare_path(
     plot_file: Path | None,
     crops_file: Path | None,
 ) -> bool:
-    """Measures a model and other codecs on the images of a path, prints the figures and writes what is asked for.
+    """Measures a model and other codecs on the images of a path, prints the figures and writes the requested files.
 
     Args:
         store: the models, of which one is measured.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
-        against: the other codecs, with commas between.
-        json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
-        plot_file: where to draw the curves, if anywhere.
-        crops_file: where to put crops of some images side by side, if anywhere.
+        against: the other codecs, separated by commas.
+        json_file: the file for all figures, if any; `-` for standard output, instead of tables.
+        plot_file: the figure of the curves, if any.
+        crops_file: the picture of crops of some images, if any.
 
     Returns:
         whether every image could be evaluated.
@@ -61,7 +61,7 @@ def compare_path(
     def work(source: Source) -> None:
         image = source.load()
         with errors_of(source):
-            if not measured:  # what is compiled at the first use shall not count
+            if not measured:  # warm-up: compilation at the first use is not timed
                 for coder in coders:
                     coder.decode(coder.encode(image, coder.qualities[0]))
             measured[source] = measure(coders, image)
@@ -75,13 +75,13 @@ def compare_path(
         with atomic_path(plot_file) as temporary:
             draw_curves(report["codecs"]).savefig(temporary, format=plot_file.suffix[1:].lower(), dpi=150)
     if crops_file:
-        shown = list(measured)[:: -(-len(measured) // MOST_CROPS)]
+        shown = list(measured)[:: -(-len(measured) // MAX_CROPS)]
         write_image(draw_crops([panels(Path(one.name).stem, one.load(), ours, others) for one in shown]), crops_file)
     return not failed
 
 
 def report_of(model: str, images: int, curves: Sequence[Curve]) -> dict[str, Any]:
-    """The figures of all curves, and their BD-rates against JPEG, or else the first that our model is compared with."""
+    """The figures of all curves, and their BD-rates against JPEG, or else the first codec to compare with."""
     anchor = next((curve for curve in curves[1:] if curve.name == "jpeg"), curves[1])
     rates = [bd_rate(_rates(anchor), _rates(curve)) for curve in curves]
     return {
@@ -112,5 +112,5 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def _rates(curve: Curve) -> list[tuple[float, float]]:
-    """Bits per pixel and mean PSNR of its points, but those without loss."""
+    """Bits per pixel and mean PSNR of its lossy points."""
     return [(point["bpp"], point["psnr_mean"]) for point in curve.points if point["psnr_mean"] is not None]

@@ -10,14 +10,14 @@ from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqz import HINT_BYTES, UnverifiedFile, split
 from vqvae.models.file import load_codec, read_model
 from vqvae.models.registry import components
-from vqvae.models.store import ModelStore, shipped_models
+from vqvae.models.store import ModelStore, bundled_models
 
 
 def describe_file(path: Path) -> dict[str, Any]:
     """The facts of a .vqz file, by name.
 
     Raises:
-        BitstreamError: it is none, or damaged.
+        BitstreamError: it is not a .vqz file, or damaged.
     """
     data = path.read_bytes()
     with errors_of(path):
@@ -70,7 +70,7 @@ def describe_archive(archive: Archive) -> dict[str, Any]:
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """Prints facts a line each, and then the images of an archive."""
+    """Prints facts, one per line, and then the images of an archive."""
     for key, value in facts.items():
         if key != "per_image":
             print(f"{key}: {value}")
@@ -85,7 +85,7 @@ def _entropy_model(code: int) -> str:
 
 
 def _find_model(file: UnverifiedFile) -> str | None:
-    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    """The bundled model that made a file; None for another one, whose files cannot be checked without it."""
     store = ModelStore()
     try:
         return store.paths[file.verify(store.paths)].stem
@@ -101,11 +101,11 @@ def _find_model_of_archive(archive: Archive) -> str | None:
 
 
 def describe_models() -> list[dict[str, str]]:
-    """What is worth knowing of each bundled model, by the headings of a table."""
+    """The figures of each bundled model, by column of the table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
-    for name, path in shipped_models().items():
+    for name, path in bundled_models().items():
         model, autoencoder = read_model(path), load_codec(path).autoencoder
         quantizer = autoencoder.quantizer
         reached = model.about.get("test", {})

@@ -18,19 +18,19 @@ from vqvae.media.images import read_image
 class ImageFolder(ImageDataModule):
     """Crops from the images in a folder and its subfolders.
 
-    All images are decoded once before training, and those that cannot be used are named and left out: damaged,
+    All images are decoded once before training, and those that cannot be used are logged and left out: damaged,
     transparent, animated or smaller than a crop, for instance.
 
-    Of those that can, every `hold_out_every`-th, by name, is kept out of training. Validation and test measure on crops
-    of these, each of every other one; of a single one, both.
+    Of the others, every `hold_out_every`-th, in the order of names, is held out. Validation uses every other one of
+    these, test the rest; a single one serves both.
 
     Args:
         root: the folder.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
         crops_per_image: crops drawn from each image in an epoch.
-        hold_out_every: one image of this number is held out, so that at least half are trained on.
-        cache_mb: decoded images are kept in memory up to so many megabytes.
+        hold_out_every: one image in this number is held out; at least 2.
+        cache_mb: megabytes of decoded images to keep in memory.
         workers: processes that prepare batches.
     """
 
@@ -72,11 +72,11 @@ class ImageFolder(ImageDataModule):
 
 
 class ImageFiles(Sequence[Tensor]):
-    """Image files, decoded when asked for and kept in memory while there is room.
+    """Image files, decoded on access and cached in memory while there is room.
 
     Args:
         paths: the files.
-        cache_mb: room for decoded images, in megabytes.
+        cache_mb: size of the cache, in megabytes.
     """
 
     def __init__(self, paths: list[Path], cache_mb: int):

@@ -40,12 +40,12 @@ class Inspected(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What is known of a file, as long as it is of this time (in ns) and size.
+    """A cached finding about a file, valid while its modification time (ns) and size are the same.
 
     Attributes:
         modified, file_bytes: of the file.
-        width, height: of the image, 0 where it cannot be read.
-        reason: why it cannot be read, in words that follow its name.
+        width, height: of the image, 0 if it cannot be read.
+        reason: why it cannot be read, to follow its name in a sentence.
     """
 
     modified: int
@@ -104,11 +104,11 @@ class UsableImages:
 
 
 def inspect_images(paths: Sequence[Path], root: Path, smallest: int) -> Inspected:
-    """Decodes all images that have not been looked at before, and sorts out what cannot be used.
+    """Decodes all images without a cached finding, and separates usable ones from others.
 
     Args:
         paths: of the images.
-        root: the folder that they are in; findings are kept in the user's cache folder under its name.
+        root: their folder; findings are cached in the user's cache folder, by its path.
         smallest: height and width, in pixels, that an image needs.
     """
     store = _store(root)
@@ -153,7 +153,7 @@ def _store(root: Path) -> Path:
 
 
 def _load(store: Path) -> dict[str, Finding]:
-    """Nothing, where nothing is kept that can be read."""
+    """The cached findings; none if there is no readable cache."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         kept: Any = json.loads(store.read_text())
         if kept["versions"] == VERSIONS:
@@ -162,6 +162,6 @@ def _load(store: Path) -> dict[str, Finding]:
 
 
 def _save(store: Path, findings: dict[str, Finding]) -> None:
-    """Where there is nowhere to write, the images are looked at again the next time."""
+    """If the cache cannot be written, images are decoded again the next time."""
     with suppress(OSError), atomic_path(store) as temporary:
         temporary.write_text(json.dumps({"versions": VERSIONS, "files": findings}))

@@ -17,7 +17,7 @@ from vqvae.errors import ConfigError, DataError
 
 
 class Photographs(ImageDataModule):
-    """Crops of photographs, some of them reduced in size, turned and mirrored at random.
+    """Crops of photographs, some of them downscaled, transposed and flipped at random.
 
     All images are decoded once before training, and those that cannot be used are logged and left out, as by
     `ImageFolder`.
@@ -26,10 +26,10 @@ class Photographs(ImageDataModule):
         root: a folder with `train` and `validation`.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
-        reduced: share of the crops that come from a reduced image: reduction removes the traces of earlier compression.
-        min_scale: the smallest scale that these are reduced to.
+        reduced: fraction of the crops that come from a downscaled image, without traces of earlier compression.
+        min_scale: the smallest scale of these.
         crops_per_image: crops drawn from each image in an epoch.
-        cache_mb: decoded images are kept in memory up to this number of megabytes.
+        cache_mb: megabytes of decoded images to keep in memory.
         workers: processes that prepare batches.
     """
 
@@ -68,12 +68,12 @@ class Photographs(ImageDataModule):
 
 
 class AugmentedCrops(RandomCrops):
-    """Crops from random places, some of reduced images, mirrored and turned at random.
+    """Crops from random positions, some of downscaled images, flipped and transposed at random.
 
     Args:
-        images, size, per_image: as `RandomCrops` has them.
-        reduced: share of the crops that come from a reduced image.
-        min_scale: the smallest scale that these are reduced to.
+        images, size, per_image: as in `RandomCrops`.
+        reduced: fraction of the crops that come from a downscaled image.
+        min_scale: the smallest scale of these.
     """
 
     def __init__(

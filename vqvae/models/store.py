@@ -23,7 +23,7 @@ SPEECH_FOLDER, SPEECH = FOLDER / "speech", "speech"
 SMALL = 64 * 64  # pixels
 
 
-def shipped_models() -> dict[str, Path]:
+def bundled_models() -> dict[str, Path]:
     """Each bundled model's file, by its name."""
     return _models_of(FOLDER)
 
@@ -34,7 +34,7 @@ def find_model(name: str | Path) -> Path:
     Raises:
         ModelFileError: neither a bundled model nor a file.
     """
-    return _find(name, shipped_models(), "shipped model")
+    return _find(name, bundled_models(), "bundled model")
 
 
 def find_speech_model(name: str = SPEECH) -> Path:
@@ -159,7 +159,7 @@ class ModelStore:
     def paths(self) -> dict[ModelId, Path]:
         """The model files that files may have been made with, by id."""
         if not self._paths:
-            paths = shipped_models().values() if self.model is None else [self.model]
+            paths = bundled_models().values() if self.model is None else [self.model]
             self._paths = {read_id(path): path for path in paths}
         return self._paths
 
@@ -181,7 +181,7 @@ class ModelStore:
             if archive.header.is_of(model_id):
                 return path
         hint = archive.header.model_hint.hex()
-        known = "that is not shipped" if self.model is None else f"than {self.model}"
+        known = "that is not bundled" if self.model is None else f"than {self.model}"
         raise UnknownModelError(
             f"{archive.path}: made with another model {known} (its id begins with {hint}): name its file with --model"
         )

@@ -1,4 +1,4 @@
-"""The indices that entropy models are fitted to, and measured on."""
+"""The indices that entropy models are fitted to and measured on."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,10 +13,10 @@ def indices_of(
     encode: Callable[[UInt8[Tensor, "b 3 H W"]], Int64[Tensor, "b h w M"]],
     batches: Iterable[UInt8[Tensor, "b 3 H W"]],
 ) -> Integer[np.ndarray, "n h w M"]:
-    """The indices of all images, which are of one size, in two bytes each.
+    """The indices of all images, which are of one size, as uint16.
 
     Args:
-        encode: finds those of a batch, such as `ImageCompression.indices`.
+        encode: returns the indices of a batch, as `ImageCompression.indices` does.
         batches: the images.
     """
     return np.concatenate([encode(batch).cpu().numpy().astype(np.uint16) for batch in batches])

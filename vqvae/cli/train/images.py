@@ -26,12 +26,12 @@ from vqvae.training.entropy import indices_of, payload_bpp
 
 
 def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
-    """Trains, tests, writes the model file, and says where it is.
+    """Trains, tests, and writes the model file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        module: makes the LightningModule.
+        module: returns the LightningModule.
     """
     photos = load_photos(cfg.showcase)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
@@ -48,7 +48,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     done = common.fit(trainer, training, data, common.checkpoint_to_resume(cfg, output))
 
     round_to_half(autoencoder)
-    StopWhenDiverged().check_weights(trainer, training)  # what is too large for half precision is infinite now
+    StopWhenDiverged().check_weights(trainer, training)  # half precision overflows to infinity
     metrics = trainer.test(training, data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
@@ -71,13 +71,12 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
 
 
 def check_crop(data: LightningDataModule, stride: int) -> None:
-    """Raises ConfigError where crops cannot be cut into whole vectors."""
+    """Raises ConfigError if the crop is not a multiple of the stride."""
     crop = getattr(data, "crop", stride)
     if crop % stride:
         fitting = crop - crop % stride or stride
         raise ConfigError(
-            f"data.crop={crop}: {crop}×{crop} pixels cannot be cut into whole vectors of {stride}×{stride}: "
-            f"set a multiple of {stride}, such as {fitting}"
+            f"data.crop={crop}: the crop must be a multiple of the network's stride, {stride}: set {fitting}"
         )
 
 
@@ -125,11 +124,11 @@ def _load_if_alike(ours: nn.Module, theirs: nn.Module) -> bool:
 def fit_entropy_model(
     entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
 ) -> float:
-    """Fits it to an epoch of training images, and returns what the test images take, in bits per pixel."""
+    """Fits the entropy model to an epoch of training images; returns its bits per pixel on the test images."""
     autoencoder = training.autoencoder.eval()
     if not list(entropy_model.buffers()):  # it has no tables to learn
         return autoencoder.bits_per_pixel
-    seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
+    seed_everything(seed, workers=True, verbose=False)  # the same draws in a resumed training
     indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
     entropy_model.fit(indices, autoencoder.quantizer.contributions().cpu(), partial(track, description="entropy model"))
     return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)

@@ -27,15 +27,15 @@ def train(
     rounding: float,
     iterations: int,
 ) -> None:
-    """Fits the codebooks the classic way, goes on end to end, counts the tables, and writes a model file.
+    """Fits the codebooks, trains them end to end, fits the tables, and writes a model file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        bands: makes the edges of so many bands.
-        maps: makes the matrices from bands to bins.
+        bands: returns the edges of a number of bands.
+        maps: returns the matrices from bands to bins.
         rounding: of the uniform quantiser.
-        iterations: of the classic training.
+        iterations: of the codebook fitting.
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
     quantizer = build(config, CodebookQuantizer)
@@ -65,7 +65,7 @@ def train(
     path = output / f"{cfg.name}.safetensors"
     save_speech(path, config, model, about)
     print(
-        f"held out: {test['bits']['trained']:.4f} bits per bin (classic training alone: {test['bits']['fitted']:.4f})"
+        f"held out: {test['bits']['trained']:.4f} bits per bin (codebook fitting alone: {test['bits']['fitted']:.4f})"
     )
     print(f"speech model: {path}")
     common.write_result(output, {"quantizer": config, **about, **done})

@@ -17,12 +17,12 @@ from vqvae.training import VectorCompression
 
 
 def train(cfg: DictConfig, output: Path, iterations: int) -> None:
-    """Fits the codebooks the classic way, goes on by gradient descent, and says what error is left; writes a file.
+    """Fits the codebooks, trains them by gradient descent, reports the error, and writes a file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        iterations: of the classic training.
+        iterations: of the codebook fitting.
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
     quantizer = build(config, Quantizer)
@@ -40,7 +40,7 @@ def train(cfg: DictConfig, output: Path, iterations: int) -> None:
         return
     bits = quantizer.bits_per_vector
     test: dict[str, Any] = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
-    print(f"test: error {error:.4g} with {bits} bits a vector (classic training alone: {fitted:.4g})")
+    print(f"test: error {error:.4g} with {bits} bits a vector (codebook fitting alone: {fitted:.4g})")
     if data.search_set:
         test["base"] = len(data.search_set.base)
         test["recall"] = recalls(quantizer, data.search_set)

@@ -1,4 +1,4 @@
-"""What happens around the training steps."""
+"""Lightning callbacks of the trainings."""
 
 from vqvae.training.callbacks.average import AverageWeights
 from vqvae.training.callbacks.divergence import StopWhenDiverged

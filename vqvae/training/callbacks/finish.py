@@ -1,4 +1,4 @@
-"""An estimator for the rest of the training."""
+"""A change of estimator during the training."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from vqvae.training.base import QuantizerTraining
 class FinishWith(Callback):
     """Changes the estimator after the first part of the training.
 
-    Noise substitution brings encoder and codebooks quickly to where all codewords are used, but its noise points
-    everywhere while the encoder's vectors fill few of their dimensions, so the decoder comes to expect less error than
-    it will be given. Going on with an estimator that passes the quantised values on mends that.
+    Noise substitution quickly brings all codewords into use, but its noise is isotropic while the encoder's vectors
+    occupy few of their dimensions, so the decoder learns to expect less error than it will get. An estimator that
+    passes the quantised values corrects that.
 
     Args:
-        estimator: takes over from the one before.
-        start: the share of the training after which it does.
+        estimator: replaces the previous one.
+        start: fraction of the training after which it does.
     """
 
     def __init__(self, estimator: Estimator, start: float):
