@@ -114,7 +114,10 @@ def test_the_real_cifar10_is_found_where_it_is_unpacked(tmp_path, data_root):
         (["data=sample", "data.crop=30"], "the crop must be a multiple of the network's stride, 4: set 28"),
         (["data=folder", "data.root=nowhere", "quantizer.codebook_bits=99"], "codebook_bits is 99"),
         (["data=folder", "data.root=nowhere", "resume=lost.ckpt"], "lost.ckpt"),
-        (["data=sample", "data.crop=33"], "data.crop=33: the crop must be a multiple of the network's stride, 4: set 32"),
+        (
+            ["data=sample", "data.crop=33"],
+            "data.crop=33: the crop must be a multiple of the network's stride, 4: set 32",
+        ),
         (["data=folder", "data.root=nowhere", "seed=-1"], "seed=-1: must be a whole number from 0"),
         (["data=folder", "data.root=nowhere", "showcase=[nothing]"], "nothing: neither a file nor a photograph"),
         (["data=sample", "task=photos"], "ResidualVQ cannot be trained as a variable-rate model: set quantizer=pvq"),

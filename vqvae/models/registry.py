@@ -1,8 +1,8 @@
 """Components by name: `{"_target_": "residual_vq", "dim": 64, …}` → an object.
 
 Hydra's form, but without Hydra. A model file may come from anywhere, so a config is matched with the components
-registered here and nothing else is imported, built or called. Names are written into model files: once given, a name
-keeps its meaning for ever, wherever the code of its class moves.
+registered here and nothing else is imported, built or called. Names are written into model files: a name is
+permanent, wherever its class moves.
 """
 
 import inspect
@@ -52,7 +52,7 @@ ALIASES = {
     "vqvae.coding.histogram.Histogram": "histogram",
     "vqvae.coding.context.Context": "context",
 }
-"""What model files called components before they had names: permanent, and independent of where classes are today."""
+"""Names of components in early model files: permanent, and independent of where classes are today."""
 
 
 def register(name: str, path: str) -> None:

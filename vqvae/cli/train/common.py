@@ -5,15 +5,19 @@ import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from hydra.utils import instantiate
+from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, Trainer
+from torch import Tensor
 
 from vqvae.errors import VqvaeError
 from vqvae.media.atomic import atomic_path
+from vqvae.models.registry import build
+from vqvae.quantizers import Quantizer
 from vqvae.training import QuantizerTraining
 from vqvae.training.callbacks import StopWhenDiverged
 
@@ -23,6 +27,22 @@ RECORDED_GROUPS = ["seed", "estimator", "data", "optimizer", "trainer", "callbac
 
 PATH_KEYS = {"root", "dirpath", "default_root_dir"}
 """Settings that are removed from the record: paths of a private machine."""
+
+
+Q = TypeVar("Q", bound=Quantizer)
+
+
+def build_quantizer(cfg: DictConfig, kind: type[Q]) -> tuple[dict[str, Any], Q]:
+    """The plain config of the quantiser, and the quantiser with its estimator.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        kind: the class that it must be a subclass of.
+    """
+    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
+    quantizer = build(config, kind)
+    quantizer.set_estimator(instantiate(cfg.estimator))
+    return config, quantizer
 
 
 def make_trainer(cfg: DictConfig) -> Trainer:
@@ -99,6 +119,47 @@ def fit(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "torch": torch.__version__,
     }
+
+
+class Trained(NamedTuple):
+    """The result of a training of a quantiser alone.
+
+    Attributes:
+        fitted: test metrics after the codebook fitting.
+        trained: test metrics after the training.
+        done: as returned by `fit`.
+    """
+
+    fitted: Mapping[str, float]
+    trained: Mapping[str, float]
+    done: dict[str, Any]
+
+
+def fit_and_train(
+    cfg: DictConfig,
+    output: Path,
+    module: QuantizerTraining,
+    data: LightningDataModule,
+    vectors: Float[Tensor, "n D"],
+    iterations: int,
+) -> Trained | None:
+    """Fits the codebooks, trains by gradient descent, and tests after each; None in all processes but the first.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        output: folder of the run.
+        module: the training.
+        data: its data.
+        vectors: the vectors that codebooks are fitted to.
+        iterations: of the codebook fitting.
+    """
+    trainer = make_trainer(cfg)
+    checkpoint = checkpoint_to_resume(cfg, output)
+    module.fit_codebooks(vectors, iterations)
+    (fitted,) = trainer.test(module, data, verbose=False)
+    done = fit(trainer, module, data, checkpoint)
+    (trained,) = trainer.test(module, data, verbose=False)
+    return Trained(fitted, trained, done) if trainer.is_global_zero else None
 
 
 def settings(cfg: DictConfig) -> Any:

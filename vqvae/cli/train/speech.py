@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from vqvae.cli.train import common
 from vqvae.data.speech import Speech
-from vqvae.models.registry import build
 from vqvae.models.speech import save_speech
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.speech.envelope import INTERPOLATION_BITS, OCTAVE, BandMaps
@@ -37,9 +35,7 @@ def train(
         rounding: of the uniform quantiser.
         iterations: of the codebook fitting.
     """
-    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
-    quantizer = build(config, CodebookQuantizer)
-    quantizer.set_estimator(instantiate(cfg.estimator))
+    config, quantizer = common.build_quantizer(cfg, CodebookQuantizer)
     data: Speech = instantiate(cfg.data)
     data.setup()
     edges = bands(quantizer.dim)
@@ -51,16 +47,12 @@ def train(
     envelopes = module.vectors(data.train_set.vectors)
     mean = fit_mean(envelopes.numpy())
     module.mean = torch.from_numpy(mean / OCTAVE).float()
-    trainer = common.make_trainer(cfg)
-    checkpoint = common.checkpoint_to_resume(cfg, output)
-    module.fit_codebooks(envelopes - module.mean, iterations)
-    fitted = trainer.test(module, data, verbose=False)[0]
-    done = common.fit(trainer, module, data, checkpoint)
-    reached = trainer.test(module, data, verbose=False)[0]
-    if not trainer.is_global_zero:
+    result = common.fit_and_train(cfg, output, module, data, envelopes - module.mean, iterations)
+    if result is None:
         return
+    fitted, trained, done = result
     model = fit_tables(quantizer.cpu().eval(), mean, edges, matrices, rounding, data.signals)
-    test = {name: {"fitted": fitted[f"test/{name}"], "trained": reached[f"test/{name}"]} for name in ("bits", "error")}
+    test = {name: {"fitted": fitted[f"test/{name}"], "trained": trained[f"test/{name}"]} for name in ("bits", "error")}
     about = {"training": common.settings(cfg), "steps": done["steps"], "test": test}
     path = output / f"{cfg.name}.safetensors"
     save_speech(path, config, model, about)
