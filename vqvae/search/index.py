@@ -23,8 +23,7 @@ class Index:
     Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011. Nothing is decoded: the contribution
     of each codeword to the distance from a query is looked up in a table. If values are sums of codewords, the norm of
     each vector is needed as well (Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR
-    2014).
-    It is computed when vectors are added, and stored in 4 bytes per vector, as faiss does with ST_norm_float.
+    2014). It is computed when vectors are added, and stored in 4 bytes per vector, as faiss does with ST_norm_float.
 
     Args:
         quantizer: a trained quantiser. It must not change while the index is used.
