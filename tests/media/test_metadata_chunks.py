@@ -208,7 +208,11 @@ def png(image: Image.Image) -> bytes:
     ("kind", "data", "reason"),
     [
         (Kind.ALPHA, b"nonsense", "alpha channel"),
-        (Kind.ALPHA, png(Image.new("L", (3, 4))), "alpha channel is not an 8-bit grey PNG of the image's size .3×4 pixels of mode L"),
+        (
+            Kind.ALPHA,
+            png(Image.new("L", (3, 4))),
+            "alpha channel is not an 8-bit grey PNG of the image's size .3×4 pixels of mode L",
+        ),
         (Kind.ALPHA, png(Image.new("L", (50, 50)))[:50], "alpha channel"),
         (Kind.PROFILE, b"nonsense", "profile cannot be unpacked"),
         (Kind.EXIF, zlib.compress(b"x" * 1000)[:-3], "exif does not end"),
