@@ -138,14 +138,24 @@ def training(model: ModelFile) -> str:
 def described(notes: dict[str, Any]) -> str:
     """One training."""
     settings = notes["training"]
-    optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"].get("finish")
-    estimator = class_name(settings["estimator"])
-    if finish:
-        estimator += f" for the first {finish['start']:.1%} and {class_name(finish['estimator'])} from there on"
+    optimizer = settings["optimizer"]["optimizer"]
     decay = settings["callbacks"]["average"]["decay"]
     return (
-        f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimator}, {class_name(optimizer)}, "
-        f"learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), seed {settings['seed']}."
+        f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimators_of(settings)}, "
+        f"{class_name(optimizer)}, learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), "
+        f"seed {settings['seed']}."
+    )
+
+
+def estimators_of(settings: dict[str, Any]) -> str:
+    """The estimator of a training, or the two of a schedule; early model files have the second among the callbacks."""
+    first, finish = settings["estimator"], settings["callbacks"].get("finish")
+    if "then" in first:
+        first, finish = first["first"], {"start": first["start"], "estimator": first["then"]}
+    if not finish:
+        return class_name(first)
+    return (
+        f"{class_name(first)} for the first {finish['start']:.1%} and {class_name(finish['estimator'])} from there on"
     )
 
 

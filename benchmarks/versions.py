@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from vqvae.cli.tables import print_table
-from vqvae.data import load_cifar10
+from vqvae.data.cifar10 import load_cifar10
 
 HERE = Path(__file__).parents[1]
 SMALL_IMAGES = 1000

@@ -8,9 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from vqvae.data import CIFAR10, ImageFolder, SamplePhotos, inspection
+from vqvae.data import inspection
 from vqvae.data.base import ImagesInMemory
+from vqvae.data.cifar10 import CIFAR10
 from vqvae.data.crops import FixedCrops, RandomCrops
+from vqvae.data.folder import ImageFolder
+from vqvae.data.sample import SamplePhotos
 from vqvae.errors import DataError
 
 

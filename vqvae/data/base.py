@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from jaxtyping import UInt8
 from pytorch_lightning import LightningDataModule
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqvae.data.batches import TrainingBatches, TrainingLoader, seed_draws
+from vqvae.data.batches import SeededBatches, TrainingBatches, TrainingLoader
 from vqvae.data.checks import check_least
 
 
@@ -25,12 +24,9 @@ class BatchSet(Dataset, ABC):
     def __getitems__(self, indices: list[int]) -> Tensor:
         """The batch with these indices."""
 
-    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> Tensor:
-        """A batch of `TrainingBatches`; its random draws depend on its key alone, in any process."""
-        key, indices = batch
-        with isolate_rng(include_cuda=False):
-            seed_draws(*key, 0)
-            return self.__getitems__(indices)
+    def __getitem__(self, index: int) -> Tensor:
+        """A single image or vector."""
+        return self.__getitems__([index])[0]
 
 
 class BatchDataModule(LightningDataModule, ABC):
@@ -68,7 +64,7 @@ class BatchDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         batches = TrainingBatches(self.train_set, self.batch_size, self.trainer)
         return TrainingLoader(
-            self.train_set,
+            SeededBatches(self.train_set),
             sampler=batches,
             batch_size=None,  # `batches` are whole
             num_workers=self.workers,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
@@ -59,6 +61,23 @@ class TrainingBatches(DistributedSampler):
         for place in range(first, len(self)):
             key = (self.rank, epoch * len(self) + place)
             yield key, order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class SeededBatches(Dataset):
+    """The batches of `TrainingBatches` as items; their random draws depend on their keys alone, in any process.
+
+    Args:
+        images: returns a batch by `__getitems__`.
+    """
+
+    def __init__(self, images: Any):
+        self.images = images
+
+    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> Tensor:
+        key, indices = batch
+        with isolate_rng(include_cuda=False):
+            seed_draws(*key, 0)
+            return self.images.__getitems__(indices)
 
 
 class TrainingLoader(DataLoader):

@@ -56,3 +56,4 @@ class QuantizerTraining(LightningModule, ABC):
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         """Seeds the noise by process and batch number, so that a resumed training draws the same."""
         seed_draws(self.global_rank, batches_done(self.trainer), 1)
+        self.quantizer.advance(self.global_step / float(self.trainer.estimated_stepping_batches))

@@ -7,7 +7,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from vqvae.cli.train import common
-from vqvae.data import VectorDataModule, VectorSet
+from vqvae.data.texmex import VectorSet
+from vqvae.data.vectors import VectorDataModule
 from vqvae.evaluation.recall import RANKS, recall
 from vqvae.models.file import save_quantizer
 from vqvae.quantizers import Quantizer
