@@ -16,7 +16,7 @@ from vqvae.backend.dispatch import (
     Plain,
     prefers_plain,
 )
-from vqvae.entropy.context.network import PlainNetwork
+from vqvae.entropy.context.plain_network import PlainNetwork
 from vqvae.models.file import load_codec
 from vqvae.models.store import bundled_models, find_model
 from vqvae.quantizers import dispatch

@@ -13,9 +13,10 @@ from vqvae.backend.dispatch import Plain
 from vqvae.entropy import Context, range_coder
 from vqvae.entropy.context import kernels
 from vqvae.entropy.context import network as plain
-from vqvae.entropy.context.kernels import CompiledNetwork
+from vqvae.entropy.context.compiled_network import CompiledNetwork
 from vqvae.entropy.context.model import _cached_wavefronts, _fastest, _wavefronts
-from vqvae.entropy.context.network import LIMITS, Network, PlainNetwork
+from vqvae.entropy.context.network import LIMITS, Network
+from vqvae.entropy.context.plain_network import PlainNetwork
 from vqvae.entropy.context.training import DIGITS, TrainedNetwork
 
 
@@ -43,16 +44,15 @@ def test_compiled_and_plain_arithmetic_give_the_same_frequencies_up_to_the_large
     grid = np.random.default_rng(1).integers(10, size=(2, 9, 9, stages), dtype=np.int32)  # 8 outside, 9 not known yet
     positions = np.arange(81).reshape(9, 9)[2:7, 2:7].ravel()
     symbols = grid.reshape(2, 81, stages)[:, positions]
-    for stage in range(stages):
+    for shift in range(8):  # so that each index is asked for
+        inside = (symbols + shift) % 8
         one, other = (
-            network.frequencies(network.context_sums(grid, positions), symbols, stage) for network in networks
+            network.intervals(network.context_sums(grid, positions), inside, range(stages)) for network in networks
         )
-        assert np.array_equal(one, other) and ((one + 1).sum(-1) == 2**24).all()
-    inside = symbols % 8
-    one, other = (
-        network.intervals(network.context_sums(grid, positions), inside, range(stages)) for network in networks
-    )
-    assert np.array_equal(one, other)
+        assert np.array_equal(one, other)
+    assert (
+        (PlainNetwork(tables).frequencies(networks[1].context_sums(grid, positions), symbols, 0) + 1).sum(-1) == 2**24
+    ).all()
 
 
 @pytest.mark.parametrize("lmbda", [0.0, 1e-3, 0.2, 7.0])
@@ -63,16 +63,18 @@ def test_compiled_and_plain_arithmetic_choose_the_same_indices_of_least_distorti
     positions = np.arange(900).reshape(30, 30)[2:28, 2:28].ravel()
     subvectors = draws.standard_normal((2, 676, 5, 3), dtype=np.float32)
     codebooks = draws.standard_normal((5, 8, 3), dtype=np.float32)
+    further = draws.random((5, 8), dtype=np.float32)
     chosen = []
     for network in (CompiledNetwork(tables), PlainNetwork(tables)):
         symbols = np.zeros((2, 676, 5), np.int32)
-        network.rdo_quantize(network.context_sums(grid, positions), symbols, subvectors, codebooks, lmbda)
+        sums = network.context_sums(grid, positions)
+        network.rdo_quantize(sums, symbols, subvectors, codebooks, lmbda, further)
         chosen.append(symbols)
     assert np.array_equal(*chosen) and len(np.unique(symbols)) > 4
     for stage in range(5):
         frequencies = network.frequencies(network.context_sums(grid, positions), symbols, stage)
         costs = ((subvectors[:, :, stage, None] - codebooks[stage]) ** 2).sum(-1)
-        costs += lmbda * (24 - np.log2(frequencies + 1))
+        costs += lmbda * (24 - np.log2(frequencies + 1)) + further[stage]
         cost = np.take_along_axis(costs, symbols[..., stage, None].astype(np.int64), -1)[..., 0]
         assert (cost <= costs.min(-1) + 0.05 * lmbda + 1e-5).all(), "the coder's bits differ by rounding alone"
 
@@ -88,7 +90,9 @@ def test_ties_are_resolved_alike():
     chosen = []
     for network in (CompiledNetwork(tables), PlainNetwork(tables)):
         symbols = np.zeros((1, 676, 5), np.int32)
-        network.rdo_quantize(network.context_sums(grid, positions), symbols, subvectors, codebooks, 0.5)
+        network.rdo_quantize(
+            network.context_sums(grid, positions), symbols, subvectors, codebooks, 0.5, np.zeros((5, 8), np.float32)
+        )
         chosen.append(symbols)
     assert np.array_equal(*chosen)
 
@@ -104,7 +108,7 @@ def test_the_constants_of_the_kernels_are_those_of_the_plain_network():
     )
     source = Path(kernels.__file__).read_text()
     imported = re.findall(r"^from vqvae\S* import (.*)$", source, re.MULTILINE)
-    assert imported == ["compiled, compiled_freely", "in_threads", "NEIGHBOURS, Network, Offsets, largest_deficit"]
+    assert imported == ["compiled, compiled_freely"]
 
 
 @pytest.mark.parametrize("neighbours", [[[0, -1]], [[0, -1], [0, -2], [0, -7]], [[-1, 1], [-3, 5], [0, -1]]])
@@ -178,8 +182,9 @@ def test_fitting_again_goes_on_from_what_was_learned():
 def test_without_numba_the_plain_arithmetic_is_used_with_a_warning(monkeypatch):
     assert _fastest() is CompiledNetwork
     monkeypatch.setitem(sys.modules, "numba", None)
-    for module in ("vqvae.backend.numba", "vqvae.entropy.context.kernels"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+    for module in ("backend.numba", "entropy.context.kernels", "entropy.context.compiled_network"):
+        monkeypatch.delitem(sys.modules, f"vqvae.{module}", raising=False)
+    monkeypatch.delattr("vqvae.entropy.context.kernels")
     _fastest.cache_clear()
     with pytest.warns(RuntimeWarning, match="Numba cannot be imported"):
         assert _fastest() is PlainNetwork

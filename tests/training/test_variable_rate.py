@@ -16,8 +16,8 @@ from vqvae.networks import LappedDecoder, LappedEncoder, VariableRateDecoder, Va
 from vqvae.quantizers import DiVeQ, ProductResidualVQ, ProductVQ
 from vqvae.training import VariableRate
 from vqvae.training.muon import ConvMuon, orthogonalize
+from vqvae.training.rate_choice import RateModel
 from vqvae.training.schedules import warmup_hold_decay
-from vqvae.training.variable_rate import RateModel
 
 RATES = {"lambda_min": 4.0, "lambda_max": 4000.0, "levels": 4, "stage_lambdas": [500.0, 50.0], "decay": 0.5}
 

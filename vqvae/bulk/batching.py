@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from vqvae.bulk.pipeline import BatchRequest
 from vqvae.codec import ImageCodec
+from vqvae.codec.refinement import Track
 from vqvae.formats import Coded
 
 MAX_IMAGES = 64
@@ -20,15 +21,18 @@ def compression(
     write: Callable[[Coded], Any],
     progressive: bool = False,
     quality: float | None = None,
+    effort: int = 0,
+    track: Track = iter,
 ) -> BatchRequest:
     """Requests the `Coded` indices of an image, for `write`; other arguments as in `ImageCodec.compress_batch`."""
 
     def compute(images: list[np.ndarray]) -> list[Coded]:
         batch = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
-        return codec.compress_batch(batch, progressive, quality)
+        return codec.compress_batch(batch, progressive, quality, effort, track)
 
     height, width, _ = image.shape
-    return BatchRequest(compute, image, (codec, height, width, progressive, quality), _limit(height, width), write)
+    key = codec, height, width, progressive, quality, effort
+    return BatchRequest(compute, image, key, _limit(height, width), write)
 
 
 def decompression(

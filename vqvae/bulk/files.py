@@ -6,6 +6,7 @@ from pathlib import Path
 from vqvae.bulk.plan import Job
 from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
 from vqvae.codec import ImageCodec
+from vqvae.codec.refinement import Track
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
 from vqvae.models.store import ModelStore
@@ -54,6 +55,8 @@ def compress_file(
     progressive: bool = False,
     metadata: bool = False,
     overwrite: bool = False,
+    effort: int = 0,
+    track: Track = iter,
 ) -> FileResult:
     """Compresses an image file to a .vqz file, written atomically.
 
@@ -67,13 +70,24 @@ def compress_file(
         progressive: whether the file may be cut after any stage.
         metadata: whether to keep EXIF and XMP.
         overwrite: whether to replace a target that exists; otherwise it is kept.
+        effort: from 0 to 9: how long to search for indices of less error and fewer bits.
+        track: iterates over the steps of that search, and may show progress or end it.
 
     Raises:
         ImageError: the image cannot be read, or not be kept without loss of information.
         UsageError: the model has a single rate, or the bits per pixel cannot be reached.
     """
     store = _store(model, quality is not None or bpp is not None)
-    task = CompressFiles(store, overwrite, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+    task = CompressFiles(
+        store,
+        overwrite,
+        quality=quality,
+        bpp=bpp,
+        progressive=progressive,
+        metadata=metadata,
+        effort=effort,
+        track=track,
+    )
     return task(Job(Path(source), Path(target)))
 
 

@@ -14,6 +14,7 @@ from vqvae.bulk.outputs import check_inside, make_folders
 from vqvae.bulk.pipeline import BatchRequest, Task
 from vqvae.bulk.plan import Job
 from vqvae.codec import ImageCodec
+from vqvae.codec.refinement import Track
 from vqvae.errors import VqvaeError, errors_of
 from vqvae.formats import Chunks, Coded
 from vqvae.media.atomic import atomic_path
@@ -101,13 +102,15 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
     """Compresses image files to .vqz files.
 
     Attributes:
-        quality, bpp, progressive, metadata: as in `compress_file`.
+        quality, bpp, progressive, metadata, effort, track: as in `compress_file`.
     """
 
     quality: float | None = None
     bpp: float | None = None
     progressive: bool = False
     metadata: bool = False
+    effort: int = 0
+    track: Track = iter
 
     def read(self, item: Job) -> tuple[Picture, Chunks]:
         picture = read_picture(item.source, self.metadata)
@@ -121,7 +124,7 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
             codec = self.store.for_image(picture.pixels)
             quality = self.quality if self.bpp is None else codec.quality_for(picture.pixels, self.bpp, chunks)
         write = partial(self._write, item, codec, (height, width), chunks, picture.lost)
-        return compression(codec, picture.pixels, write, self.progressive, quality)
+        return compression(codec, picture.pixels, write, self.progressive, quality, self.effort, self.track)
 
     def _write(
         self, item: Job, codec: ImageCodec, size: tuple[int, int], chunks: Chunks, lost: tuple[str, ...], coded: Coded

@@ -38,6 +38,11 @@ def say(message: str) -> None:
     _console.print(message.translate(CONTROL))
 
 
+def track_search(steps: Iterable[int]) -> Iterable[int]:
+    """Shows how far the search for the indices of an image is."""
+    return track(steps, "search", transient=True, console=_console)
+
+
 def say_skipped(skipped: dict[Any, Any]) -> None:
     """Reports which files of folders are skipped because of their type."""
     for folder, suffixes in skipped.items():

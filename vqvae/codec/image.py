@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,21 +12,41 @@ from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
-from vqvae.codec.rate_code import add_rate, rounded_rate, split_rate
-from vqvae.codec.rate_control import LambdaRange, allows_rdo, rdo_quantize, search_quality
+from vqvae.codec.rate_code import LEVELS, add_rate, rate_of, split_rate
+from vqvae.codec.rate_control import (
+    LambdaRange,
+    TypicalBits,
+    allows_rdo,
+    rdo_quantize,
+    rdo_quantize_layers,
+    search_quality,
+)
+from vqvae.codec.refinement import Track, refine, steps_of
 from vqvae.codec.transform import ImageTransform
-from vqvae.entropy import EntropyModel
+from vqvae.entropy import EntropyModel, LayeredEntropyModel
 from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.media.images import MAX_PIXELS
-from vqvae.quantizers import PrefixDecodable
+from vqvae.quantizers import PrefixDecodable, ProductResidualVQ
 
 DEFAULT_QUALITY = 50.0
 """Of variable-rate models, where none is given."""
 
 PADDED_LIMIT = 2
 """Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
+
+
+class Alike(NamedTuple):
+    """What coded images have in common that are decoded together.
+
+    Attributes:
+        rate: from 0 to 255, where the networks take one.
+        sections: their number.
+    """
+
+    rate: int | None
+    sections: int
 
 
 class ImageCodec:
@@ -41,9 +61,11 @@ class ImageCodec:
         max_pixels: files that claim larger images are refused, as are images whose padding takes twice as many.
         lambda_range: of a variable-rate model.
         backend: chooses between compiled and plain code; both give the same bytes.
+        typical_bits: of indices chosen by λ, for entropy models with layers.
 
     Raises:
-        ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion.
+        ConfigError: there is a range of λ, but the quantiser cannot weigh bits against distortion, or the layers of the
+            entropy model are not the stages of the quantiser.
     """
 
     def __init__(
@@ -54,14 +76,20 @@ class ImageCodec:
         max_pixels: int = MAX_PIXELS,
         lambda_range: LambdaRange | None = None,
         backend: Backend | None = None,
+        typical_bits: TypicalBits | None = None,
     ):
         quantizer = autoencoder.quantizer
-        if lambda_range and not allows_rdo(quantizer):
+        if lambda_range and not allows_rdo(quantizer, entropy_model):
             raise ConfigError(
                 f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
                 "leave them out, or take product_vq with codebook_bits as the quantiser"
             )
         layers = quantizer.prefixes if isinstance(quantizer, PrefixDecodable) else None
+        if isinstance(entropy_model, LayeredEntropyModel) and entropy_model.layers != layers:
+            raise ConfigError(
+                f"the entropy model's layers end with {entropy_model.layers} indices, but the quantiser's stages with "
+                f"{layers}: set entropy.layers to the number of stages"
+            )
         self.autoencoder = autoencoder
         self.entropy_model = entropy_model
         self.transform = ImageTransform(autoencoder)
@@ -69,6 +97,7 @@ class ImageCodec:
         self.model_id = model_id
         self.max_pixels = max_pixels
         self.lambda_range = lambda_range
+        self.typical_bits = typical_bits
         self.backend = backend or Compiled()
 
     @property
@@ -87,7 +116,14 @@ class ImageCodec:
         return self
 
     def compress(
-        self, image: Any, *, quality: float | None = None, progressive: bool = False, chunks: Chunks = NOTHING
+        self,
+        image: Any,
+        *,
+        quality: float | None = None,
+        progressive: bool = False,
+        chunks: Chunks = NOTHING,
+        effort: int = 0,
+        track: Track = iter,
     ) -> bytes:
         """The file for an image.
 
@@ -96,13 +132,15 @@ class ImageCodec:
             quality: from 0 to 100, of a variable-rate model; by default 50.
             progressive: whether the file may be cut after any stage.
             chunks: metadata to store in the file, as `media.metadata_chunks.to_chunks` makes it.
+            effort: from 0 to 9, of a variable-rate model that chooses by λ: how long to search for better indices.
+            track: iterates over the steps of that search, and may show progress or end it.
 
         Raises:
             UsageError: the image is of another type or shape or empty; the model has one rate, or the quality is out of
-                range; or the quantiser cannot decode its first stages alone.
+                range, or the effort; or the quantiser cannot decode its first stages alone.
         """
         pixels, chunks = _to_rgb(image, chunks)
-        (coded,) = self.compress_batch(pixels[None], progressive, quality)
+        (coded,) = self.compress_batch(pixels[None], progressive, quality, effort, track)
         height, width, _ = pixels.shape
         return self.pack(coded, height, width, chunks)
 
@@ -127,7 +165,12 @@ class ImageCodec:
 
     @torch.inference_mode()
     def compress_batch(
-        self, images: UInt8[np.ndarray, "n H W 3"], progressive: bool = False, quality: float | None = None
+        self,
+        images: UInt8[np.ndarray, "n H W 3"],
+        progressive: bool = False,
+        quality: float | None = None,
+        effort: int = 0,
+        track: Track = iter,
     ) -> list[Coded]:
         """The coded indices of images of one size; arguments and errors are those of `compress`."""
         if progressive:
@@ -137,7 +180,12 @@ class ImageCodec:
         if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
             raise ImageError(self._too_large(height, width) + ": cut it up first")
         with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
-            return self._code(self.indices(images, quality), progressive, quality)
+            if not (steps := steps_of(effort)):
+                return self._code(self.indices(images, quality), progressive, quality)
+            if self.lambda_range is None:
+                raise UsageError("this model has nothing to weigh bits by: leave the effort out")
+            refined = [self._refine(image[None], self._checked(quality), track(range(steps))) for image in images]
+            return [self._code(indices, progressive, quality)[0] for indices in refined]
 
     @torch.inference_mode()
     def decompress_batch(
@@ -151,14 +199,15 @@ class ImageCodec:
         """
         if stages is not None:
             self._check_prefixes()
-        indices = self.decode_indices(coded, height, width, stages)
-        if not self.transform.takes_rate:
-            return self.transform.synthesis(indices, height, width)
-        images = np.empty((len(coded), height, width, 3), np.uint8)
-        rates = np.array([split_rate(one).rate for one in coded])
-        for rate in np.unique(rates):
-            images[rates == rate] = self.transform.synthesis(indices[rates == rate], height, width, float(rate))
-        return images
+        groups = self._alike(coded)
+        decoded: dict[int, UInt8[np.ndarray, "H W 3"]] = {}
+        for alike, numbers in groups.items():
+            indices = self.decode_indices([coded[number] for number in numbers], height, width, stages)
+            images = self.transform.synthesis(indices, height, width, _relative(alike.rate))
+            if len(groups) == 1:
+                return images
+            decoded |= zip(numbers, images, strict=True)
+        return np.stack([decoded[number] for number in range(len(coded))])
 
     @torch.inference_mode()
     def indices(
@@ -170,7 +219,7 @@ class ImageCodec:
             UsageError: there is a quality, but the model has one rate; or it is out of range.
         """
         quality = self._checked(quality)
-        rate = rounded_rate(quality / 100) if self.transform.takes_rate else None
+        rate = _relative(self._rate(quality))
         if self.lambda_range is None:
             return self.transform.nearest(images, rate)
         return self._choose(self.transform.analysis(images, rate), quality)
@@ -182,13 +231,20 @@ class ImageCodec:
 
         Raises:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
+            UsageError: there are more of some images than of others, so that they are no one array.
         """
         self._check_size(height, width)
-        if self.transform.takes_rate:
-            coded = [split_rate(one).coded for one in coded]
-        grid = self.transform.grid(height, width)
+        grid, decoded = self.transform.grid(height, width), [np.empty(0, np.int64)] * len(coded)
         with self.backend.coding(len(coded) * prod(grid)):
-            return self.index_coder.decode(coded, grid, stages)
+            for alike, numbers in self._alike(coded).items():
+                bare = [split_rate(coded[n]).coded if self.transform.takes_rate else coded[n] for n in numbers]
+                for number, indices in zip(
+                    numbers, self.index_coder.at_rate(alike.rate).decode(bare, grid, stages), strict=True
+                ):
+                    decoded[number] = indices
+        if len({indices.shape for indices in decoded}) > 1:
+            raise UsageError("these images have different numbers of stages: decode them one by one, or fewer stages")
+        return np.stack(decoded)
 
     @torch.inference_mode()
     def quality_for(self, image: Any, bpp: float, chunks: Chunks = NOTHING) -> float:
@@ -234,14 +290,48 @@ class ImageCodec:
 
     def _choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w M"]:
         assert self.lambda_range is not None
-        lmbda = self.lambda_range.lmbda(quality)
-        return rdo_quantize(bands, self.autoencoder.quantizer, self.entropy_model, lmbda)
+        quantizer, model, lmbda = self.autoencoder.quantizer, self.entropy_model, self.lambda_range.lmbda(quality)
+        if not isinstance(model, LayeredEntropyModel):
+            return rdo_quantize(bands, quantizer, model, lmbda)
+        assert isinstance(quantizer, ProductResidualVQ)
+        rate, layers = rate_of(quality), self.lambda_range.layers(quality)
+        typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
+        vectors = np.concatenate(list(bands), 1)
+        return rdo_quantize_layers(vectors, quantizer, model.at_rate(rate), lmbda, layers, typical)
+
+    def _refine(
+        self, image: UInt8[np.ndarray, "1 H W 3"], quality: float, steps: Iterable[int]
+    ) -> Int64[np.ndarray, "1 h w m"]:
+        assert self.lambda_range is not None
+        rate = self._rate(quality)
+        vectors = np.concatenate(list(self.transform.analysis(image, _relative(rate))), 1)
+        coder, lmbda = self.index_coder.at_rate(rate), self.lambda_range.lmbda(quality)
+        return refine(
+            self.transform,
+            image,
+            vectors,
+            lambda latents: self._choose([latents], quality),
+            lambda indices: float(coder.entropy_model.bits(indices)[0]),
+            lmbda,
+            _relative(rate),
+            steps,
+        )
+
+    def _rate(self, quality: float) -> int | None:
+        return rate_of(quality) if self.transform.takes_rate else None
+
+    def _alike(self, coded: Sequence[Coded]) -> dict["Alike", list[int]]:
+        """The numbers of those that are decoded together."""
+        groups: dict[Alike, list[int]] = {}
+        for number, one in enumerate(coded):
+            rate = split_rate(one).rate if self.transform.takes_rate else None
+            groups.setdefault(Alike(rate, len(one.sections)), []).append(number)
+        return groups
 
     def _code(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool, quality: float | None) -> list[Coded]:
-        coded = self.index_coder.encode(indices, progressive)
-        if not self.transform.takes_rate:
-            return coded
-        return [add_rate(one, self._checked(quality) / 100) for one in coded]
+        rate = self._rate(self._checked(quality))
+        coded = self.index_coder.at_rate(rate).encode(indices, progressive)
+        return coded if rate is None else [add_rate(one, rate) for one in coded]
 
     def _check_size(self, height: int, width: int) -> None:
         """Refuses what is too large, before any time or memory is spent on it."""
@@ -270,6 +360,11 @@ class ImageCodec:
                 f"{type(quantizer).__name__} cannot be decoded from its first stages alone: "
                 "choose a model of residual VQ, such as cifar10-rvq-16"
             )
+
+
+def _relative(rate: int | None) -> float | None:
+    """As networks take it: from 0 to 1."""
+    return None if rate is None else rate / LEVELS
 
 
 def _to_rgb(image: Any, chunks: Chunks) -> tuple[UInt8[np.ndarray, "H W 3"], Chunks]:

@@ -1,11 +1,12 @@
 """Indices ↔ sections of bytes."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from jaxtyping import Int64
 
-from vqvae.entropy import EntropyModel, Uniform
+from vqvae.entropy import EntropyModel, LayeredEntropyModel, Uniform
 from vqvae.errors import BitstreamError
 from vqvae.formats import Coded
 
@@ -26,13 +27,22 @@ class IndexCoder:
         self.index_sizes = np.array(index_sizes)
         self.layers = tuple(layers or (entropy_model.stages,))
 
-    def encode(self, indices: Int64[np.ndarray, "n h w M"], progressive: bool = False) -> list[Coded]:
+    def at_rate(self, rate: int | None) -> "IndexCoder":
+        """The coder for a rate from 0 to 255, where the entropy model depends on one."""
+        if rate is None or not isinstance(self.entropy_model, LayeredEntropyModel):
+            return self
+        coder = copy(self)
+        coder.entropy_model = self.entropy_model.at_rate(rate)
+        return coder
+
+    def encode(self, indices: Int64[np.ndarray, "n h w m"], progressive: bool = False) -> list[Coded]:
         """The coded indices of images of one size.
 
         Args:
-            indices: the indices.
-            progressive: whether each layer is a section of its own.
+            indices: the indices; of an entropy model with layers, perhaps of the first layers only.
+            progressive: whether each layer is a section of its own, as it is with an entropy model with layers.
         """
+        progressive = progressive or isinstance(self.entropy_model, LayeredEntropyModel)
         coded = self._encode(self.entropy_model, indices, progressive)
         fixed_bytes = np.ceil(self.fixed_width.bits(indices) / 8)
         for number in range(len(coded)):
@@ -70,11 +80,11 @@ class IndexCoder:
         if (sizes < 1 << self.entropy_model.index_bits).any() and (indices >= sizes).any():
             raise BitstreamError(f"holds an index that no codebook of {sizes.min()} codewords has: the file is damaged")
 
-    def _encode(self, model: EntropyModel, indices: Int64[np.ndarray, "n h w M"], progressive: bool) -> list[Coded]:
+    def _encode(self, model: EntropyModel, indices: Int64[np.ndarray, "n h w m"], progressive: bool) -> list[Coded]:
         if not progressive:
             return [Coded(model.code, (payload,)) for payload in model.encode(indices)]
-        starts = (0, *self.layers)
-        layers = [model.encode(indices[..., :end], start) for start, end in zip(starts, self.layers, strict=False)]
+        ends = [end for end in self.layers if end <= indices.shape[3]]
+        layers = [model.encode(indices[..., :end], start) for start, end in zip([0, *ends], ends, strict=False)]
         return [Coded(model.code, sections, True) for sections in zip(*layers, strict=True)]
 
     def _decode(self, coded: Sequence[Coded], grid: tuple[int, int], layers: int) -> Int64[np.ndarray, "n h w m"]:
@@ -86,6 +96,8 @@ class IndexCoder:
         ends = self.layers[:layers]
         indices = np.empty((len(coded), *grid, 0), np.int64)
         if not progressive:
+            if isinstance(self.entropy_model, LayeredEntropyModel):
+                raise BitstreamError("has no stages, but the files of its model do: the file is damaged")
             return model.decode([one.sections[0] for one in coded], indices, model.stages)[..., : ends[-1]]
         if sections > len(self.layers):
             raise BitstreamError(f"has {sections} stages, but its model has {len(self.layers)}: the file is damaged")

@@ -9,21 +9,21 @@ LEVELS = 255
 
 
 class WithRate(NamedTuple):
-    """A rate from 0 to 1, and the coded indices without it."""
+    """A rate from 0 to 255, and the coded indices without it."""
 
-    rate: float
+    rate: int
     coded: Coded
 
 
-def rounded_rate(rate: float) -> float:
-    """The rate that a decoder will read."""
-    return round(rate * LEVELS) / LEVELS
+def rate_of(quality: float) -> int:
+    """The rate of a quality from 0 to 100."""
+    return round(quality / 100 * LEVELS)
 
 
-def add_rate(coded: Coded, rate: float) -> Coded:
+def add_rate(coded: Coded, rate: int) -> Coded:
     """Coded indices with a rate in front of them."""
     first, *others = coded.sections
-    return coded._replace(sections=(bytes([round(rate * LEVELS)]) + first, *others))
+    return coded._replace(sections=(bytes([rate]) + first, *others))
 
 
 def split_rate(coded: Coded) -> WithRate:
@@ -35,4 +35,4 @@ def split_rate(coded: Coded) -> WithRate:
     first, *others = coded.sections
     if not first:
         raise BitstreamError("the payload is empty, but should begin with the rate: it is damaged")
-    return WithRate(first[0] / LEVELS, coded._replace(sections=(first[1:], *others)))
+    return WithRate(first[0], coded._replace(sections=(first[1:], *others)))

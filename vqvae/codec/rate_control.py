@@ -4,15 +4,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
 
-from vqvae.entropy import EntropyModel
+from vqvae.entropy import EntropyModel, LayeredEntropyModel
+from vqvae.entropy.context.conditions import RATES
 from vqvae.entropy.context.network import MAX_REACH
 from vqvae.errors import ConfigError, UsageError
-from vqvae.quantizers import CodebookQuantizer, Quantizer
+from vqvae.quantizers import CodebookQuantizer, ProductResidualVQ, Quantizer
 
 LARGEST = 1e30
 """Of λ: single precision holds it, and its products with bits and distances."""
+
+CONTEXT_SHARE = 0.7
+"""Of the bits of the entropy model in those that choose indices layer by layer."""
 
 HALVINGS = 8
 """Steps of a search for a quality: it ends within 100 / 2^8."""
@@ -24,10 +30,12 @@ class LambdaRange(NamedTuple):
     Attributes:
         finest: λ at quality 100.
         coarsest: λ at quality 0.
+        stage_limits: below each of these λ a file has one layer of indices more, if the entropy model has layers.
     """
 
     finest: float
     coarsest: float
+    stage_limits: tuple[float, ...] = ()
 
     @classmethod
     def from_config(cls, config: Any) -> "LambdaRange":
@@ -37,7 +45,9 @@ class LambdaRange(NamedTuple):
             ConfigError: it does not say 0 < finest < coarsest.
         """
         try:
-            found = cls(**{key: float(value) for key, value in config.items()})
+            limits = tuple(map(float, config.get("stage_limits", ())))
+            ends = {key: float(value) for key, value in config.items() if key != "stage_limits"}
+            found = cls(**ends, stage_limits=limits)
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigError(f"invalid qualities: expected numbers for finest and coarsest ({error})") from None
         if not 1 / LARGEST < found.finest < found.coarsest < LARGEST:
@@ -57,12 +67,20 @@ class LambdaRange(NamedTuple):
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return self.coarsest * (self.finest / self.coarsest) ** (quality / 100)
 
+    def layers(self, quality: float) -> int:
+        """Number of layers of indices that files of a quality have."""
+        return 1 + sum(self.lmbda(quality) < limit for limit in self.stage_limits)
 
-def allows_rdo(quantizer: Quantizer) -> bool:
-    """Whether indices can be chosen by distortion + λ · bits: those of product VQ, of b bits for 2^b codewords each."""
-    if not isinstance(quantizer, CodebookQuantizer):
+
+def allows_rdo(quantizer: Quantizer, entropy_model: EntropyModel) -> bool:
+    """Whether indices can be chosen by distortion + λ · bits: those of b bits for 2^b codewords each, of product VQ, or
+    in layers of a product of residual VQs.
+    """
+    if not isinstance(quantizer, CodebookQuantizer) or set(quantizer.index_sizes) != {1 << quantizer.index_bits}:
         return False
-    return quantizer.pieces == quantizer.num_indices and set(quantizer.index_sizes) == {1 << quantizer.index_bits}
+    if isinstance(entropy_model, LayeredEntropyModel):
+        return isinstance(quantizer, ProductResidualVQ)
+    return quantizer.pieces == quantizer.num_indices
 
 
 def rdo_quantize(
@@ -84,6 +102,69 @@ def rdo_quantize(
         above = np.concatenate([subvectors[:, :0, ..., 0].astype(np.int64), *chosen[-MAX_REACH:]], 1)
         chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, lmbda, above))
     return np.concatenate(chosen, 1)
+
+
+class TypicalBits(nn.Module):
+    """Bits of each index at several rates, by histograms of what was chosen: of use to encoders alone.
+
+    Args:
+        bits: for each of L rates, evenly spaced from 0 to 255.
+    """
+
+    def __init__(self, bits: Float[Tensor, "L M K"]):
+        super().__init__()
+        self.register_buffer("bits", bits)
+
+    bits: Float[Tensor, "L M K"]
+
+    def at_rate(self, rate: int) -> Float32[np.ndarray, "M K"]:
+        """Those at a rate, interpolated."""
+        table = self.bits.float().numpy()
+        position = rate * (len(table) - 1) / RATES
+        node = min(int(position), len(table) - 2)
+        return table[node] + np.float32(position - node) * (table[node + 1] - table[node])
+
+
+def rdo_quantize_layers(
+    vectors: Float32[np.ndarray, "n h w D"],
+    quantizer: ProductResidualVQ,
+    entropy_model: LayeredEntropyModel,
+    lmbda: float,
+    layers: int,
+    typical_bits: Float32[np.ndarray, "M K"] | None,
+) -> Int64[np.ndarray, "n h w m"]:
+    """The indices of least distortion + λ · bits, layer by layer; each layer for what those before leave.
+
+    Bits are a mixture: CONTEXT_SHARE of those of the entropy model, which are what is coded, and the rest of typical
+    ones, since a choice that is cheap in its context may be an expensive context for what follows.
+
+    Args:
+        vectors: of images.
+        quantizer: whose stages are the layers.
+        entropy_model: tells the bits.
+        lmbda: squared distance that a bit is worth.
+        layers: number of layers.
+        typical_bits: of each index; without them, the entropy model's count alone.
+    """
+    codebooks = quantizer.codebooks.detach().cpu().numpy()
+    share = 1.0 if typical_bits is None else CONTEXT_SHARE
+    indices = np.empty((*vectors.shape[:3], 0), np.int64)
+    for layer in range(layers):
+        own = slice(layer * quantizer.pieces, (layer + 1) * quantizer.pieces)
+        remainder = vectors - decode_vectors(quantizer, indices) if layer else vectors
+        subvectors = remainder.reshape(*vectors.shape[:3], quantizer.pieces, -1)
+        costs = np.zeros(codebooks[own].shape[:2], np.float32)
+        if typical_bits is not None:
+            costs = np.float32((1 - share) * lmbda) * typical_bits[own]
+        chosen = entropy_model.rdo_quantize_layer(subvectors, codebooks[own], share * lmbda, costs, indices)
+        indices = np.concatenate([indices, chosen], -1)
+    return indices
+
+
+def decode_vectors(quantizer: Quantizer, indices: Int64[np.ndarray, "n h w m"]) -> Float32[np.ndarray, "n h w D"]:
+    """The vectors of indices."""
+    decoded = quantizer.decode(torch.from_numpy(indices).flatten(0, 2).to(quantizer.device))
+    return decoded.detach().view(*indices.shape[:3], -1).cpu().numpy()
 
 
 def search_quality(size_at: Callable[[float], int], limit: float) -> float | None:

@@ -25,7 +25,7 @@ class Tile(NamedTuple):
         return rows, columns
 
 
-def tiles(height: int, width: int, most: int, margin: int) -> Iterator[Tile]:
+def tiles(height: int, width: int, most: int, margin: int, alignment: int = 1) -> Iterator[Tile]:
     """Tiles of nearly equal size, row by row.
 
     Args:
@@ -33,9 +33,11 @@ def tiles(height: int, width: int, most: int, margin: int) -> Iterator[Tile]:
         width: of the grid.
         most: largest height and width of a tile, without its margin.
         margin: rows and columns around it that it depends on.
+        alignment: inner and outer parts begin at multiples of it.
     """
-    for rows in _cut(height, most):
-        for columns in _cut(width, most):
+    margin = -(-margin // alignment) * alignment
+    for rows in _cut(height, most, alignment):
+        for columns in _cut(width, most, alignment):
             outer = tuple(
                 slice(max(0, inner.start - margin), min(length, inner.stop + margin))
                 for inner, length in ((rows, height), (columns, width))
@@ -49,7 +51,7 @@ def scaled(region: Region, factor: int) -> Region:
     return rows, columns
 
 
-def _cut(length: int, most: int) -> list[slice]:
+def _cut(length: int, most: int, alignment: int) -> list[slice]:
     number = -(-length // most)
-    edges = [length * part // number for part in range(number + 1)]
-    return [slice(*pair) for pair in pairwise(edges)]
+    edges = [length * part // number // alignment * alignment for part in range(number)]
+    return [slice(*pair) for pair in pairwise([*edges, length]) if pair[0] < pair[1]]

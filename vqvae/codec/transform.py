@@ -69,15 +69,66 @@ class ImageTransform:
             width: of the images.
             rate: from 0 to 1, for networks that take one.
         """
-        stride, decoder = self.autoencoder.stride, self.autoencoder.decoder
         images = np.empty((len(indices), height, width, 3), np.uint8)
-        for tile in self._tiles(*self.grid(height, width), decoder):
+        for tile in self._tiles(*self.grid(height, width), self.autoencoder.decoder):
             part = torch.from_numpy(indices[:, *tile.outer]).to(self._device)
-            rows, columns = scaled(tile.inside, stride)
-            decoded = self.autoencoder.decode(part, rate)[:, :, rows, columns]
-            target = images[:, *scaled(tile.inner, stride)]
-            target[:] = to_pixels(decoded).permute(0, 2, 3, 1).cpu().numpy()[:, : target.shape[1], : target.shape[2]]
+            values = self.autoencoder.quantizer.decode(part).permute(0, 3, 1, 2)
+            decoded = self._decode_tile(values, tile, rate, height, width)
+            target = images[:, *scaled(tile.inner, self.autoencoder.stride)]
+            target[:] = to_pixels(decoded).permute(0, 2, 3, 1).cpu().numpy()
         return images
+
+    def error_gradient(
+        self, vectors: Float32[np.ndarray, "n h w D"], images: UInt8[np.ndarray, "n H W 3"], rate: float | None
+    ) -> tuple[float, Float32[np.ndarray, "n h w D"]]:
+        """The squared error of the images that vectors are decoded to, before rounding, and its gradient.
+
+        Args:
+            vectors: of the images.
+            images: the pixels, which count as from -1 to 1.
+            rate: from 0 to 1, for networks that take one.
+        """
+        error, gradient = 0.0, np.zeros_like(vectors)
+        with torch.inference_mode(False), torch.enable_grad():
+            for tile in self._tiles(vectors.shape[1], vectors.shape[2], self.autoencoder.decoder):
+                part = self._to_grid(vectors[:, *tile.outer]).requires_grad_()
+                difference = self._decode_tile(part, tile, rate, *images.shape[1:3])
+                rows, columns = scaled(tile.inner, self.autoencoder.stride)
+                pixels = torch.tensor(images[:, rows, columns], device=self._device).permute(0, 3, 1, 2)
+                squared = (difference - normalize(pixels)).square().sum()
+                (slope,) = torch.autograd.grad(squared, part)
+                error += float(squared.detach())
+                gradient[:, *tile.outer] += slope.permute(0, 2, 3, 1).cpu().numpy()
+        return error, gradient
+
+    @torch.no_grad()
+    def error_scale(
+        self, vectors: Float32[np.ndarray, "n h w D"], values: Float32[np.ndarray, "n h w D"], rate: float | None
+    ) -> float:
+        """How much larger squared errors become in the decoder: those of `values` instead of `vectors`."""
+        before = after = 0.0
+        stride = self.autoencoder.stride
+        height, width = (length * stride for length in vectors.shape[1:3])
+        for tile in self._tiles(vectors.shape[1], vectors.shape[2], self.autoencoder.decoder):
+            decoded = [
+                self._decode_tile(self._to_grid(grid[:, *tile.outer]), tile, rate, height, width)
+                for grid in (vectors, values)
+            ]
+            after += float((decoded[1] - decoded[0]).square().sum())
+            before += float(np.square(values[:, *tile.inner] - vectors[:, *tile.inner]).sum())
+        return after / before if before and after else 1.0
+
+    def _decode_tile(
+        self, grid: Float[Tensor, "n D a b"], tile: Tile, rate: float | None, height: int, width: int
+    ) -> Float[Tensor, "n 3 c d"]:
+        """The pixels of the inner part of a tile of images of this size."""
+        rows, columns = scaled(tile.inside, self.autoencoder.stride)
+        top, left = (part.start * self.autoencoder.stride for part in tile.inner)
+        decoded = self.autoencoder.synthesis(grid, rate)[:, :, rows, columns]
+        return decoded[:, :, : height - top, : width - left]
+
+    def _to_grid(self, vectors: Float32[np.ndarray, "n h w D"]) -> Float[Tensor, "n D h w"]:
+        return torch.tensor(np.ascontiguousarray(vectors), device=self._device).permute(0, 3, 1, 2)
 
     @property
     def _device(self) -> torch.device:
@@ -85,7 +136,7 @@ class ImageTransform:
 
     def _tiles(self, height: int, width: int, network: Network) -> Iterator[Tile]:
         """What a network computes at once: all of the grid, where that is no more than a tile."""
-        return tiles(height, width, max(1, self.tile // self.autoencoder.stride), network.reach)
+        return tiles(height, width, max(1, self.tile // self.autoencoder.stride), network.reach, network.alignment)
 
     def _bands(
         self, images: UInt8[np.ndarray, "n H W 3"], rate: float | None, compute: Callable[[Tensor], Tensor]

@@ -96,3 +96,38 @@ class EntropyModel(nn.Module, ABC):
         Raises:
             BitstreamError: a payload is not one for a grid of this size.
         """
+
+
+class LayeredEntropyModel(EntropyModel):
+    """An entropy model whose payloads hold one layer of the indices each, given the layers before and the rate.
+
+    All files of such models have a section for each layer, and may have fewer layers than the model.
+    """
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[int, ...]:
+        """Numbers of indices per vector that the layers end with, ascending; the last is M."""
+
+    @abstractmethod
+    def at_rate(self, rate: int) -> "LayeredEntropyModel":
+        """The same model at a rate from 0 to 255."""
+
+    @abstractmethod
+    def rdo_quantize_layer(
+        self,
+        subvectors: Float32[np.ndarray, "n h w s d"],
+        codebooks: Float32[np.ndarray, "s K d"],
+        lmbda: float,
+        costs: Float32[np.ndarray, "s K"],
+        earlier: Int64[np.ndarray, "n h w j"],
+    ) -> Int64[np.ndarray, "n h w s"]:
+        """The indices of a layer of least squared distance + λ · bits + costs, chosen one after the other.
+
+        Args:
+            subvectors: what the layer shall come close to, in as many pieces as it has indices.
+            codebooks: the codewords for each piece.
+            lmbda: squared distance that a bit is worth.
+            costs: further costs of each index.
+            earlier: the indices of the layers before.
+        """

@@ -13,7 +13,7 @@ from typing import Any
 
 import constriction
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int32, Int64
+from jaxtyping import Float, Float32, Int, Int32, Int64, UInt32, UInt64
 
 from vqvae.errors import BitstreamError, MissingPackageError
 
@@ -155,7 +155,7 @@ class Decoder:
         try:
             symbols = self._coder.decode(*model, *([number] if len(model) == 1 else []))
         except AssertionError:
-            raise BitstreamError("the payload is damaged: nothing could have been written like this") from None
+            raise _foreign() from None
         self._check.encode(symbols, frequencies)
         return symbols
 
@@ -165,5 +165,48 @@ class Decoder:
         Raises:
             BitstreamError: an encoder would have written another payload for these symbols.
         """
-        if self._check.finish() != self._payload:
-            raise BitstreamError("the payload is damaged: it is longer or shorter than what it says")
+        _check_end(self._check, self._payload)
+
+
+class IntervalReader:
+    """Reads what an `Encoder` wrote, for those who decode symbols themselves, as docs/format.md has it.
+
+    Args:
+        payload: what `Encoder.finish` returned.
+    """
+
+    def __init__(self, payload: bytes):
+        self._payload, self._check = payload, Encoder()
+        self._words = np.frombuffer(payload + bytes(-len(payload) % 4 + 8), ">u4").astype(np.uint32)
+        first, second = map(int, self._words[:2])
+        self._coder = np.array([0, (1 << 64) - 1, first << WORD | second, 2], np.uint64)
+
+    @property
+    def state(self) -> tuple[UInt32[np.ndarray, " w"], UInt64[np.ndarray, "4"]]:
+        """The payload's words, and low, width, value and the number of words read, to be gone on with in place. A width
+        of 0 says that no symbol leads to this payload.
+        """
+        return self._words, self._coder
+
+    def follow(self, intervals: Int32[np.ndarray, "2 n"]) -> None:
+        """Takes note of the symbols decoded since: of their cumulative frequencies, and their frequencies.
+
+        Raises:
+            BitstreamError: no symbols lead to this payload.
+        """
+        if not self._coder[1]:
+            raise _foreign()
+        self._check.encode_intervals(*intervals)
+
+    def finish(self) -> None:
+        """Checks that all of the payload has been read; errors are those of `Decoder.finish`."""
+        _check_end(self._check, self._payload)
+
+
+def _check_end(encoder: Encoder, payload: bytes) -> None:
+    if encoder.finish() != payload:
+        raise BitstreamError("the payload is damaged: it is longer or shorter than what it says")
+
+
+def _foreign() -> BitstreamError:
+    return BitstreamError("the payload is damaged: nothing could have been written like this")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vqvae.backend.dispatch import Backend
 from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.rate_control import LambdaRange
+from vqvae.codec.rate_control import LambdaRange, TypicalBits
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ModelFileError, reason_of
 from vqvae.formats import ModelId
@@ -28,6 +28,7 @@ from vqvae.quantizers import Quantizer
 
 FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
+TYPICAL_BITS = "typical_bits"
 DIGEST_BYTES = 32
 
 
@@ -66,6 +67,7 @@ def save_model(
     entropy_model: EntropyModel,
     about: Mapping[str, Any],
     origin: ModelId | None = None,
+    typical_bits: TypicalBits | None = None,
 ) -> None:
     """Writes a model file; weights in half precision.
 
@@ -76,8 +78,9 @@ def save_model(
         entropy_model: its tables are stored.
         about: notes on the training.
         origin: the id of the model that this one was made from, whose files it reads where it decodes them alike.
+        typical_bits: of use to the encoder of a variable-rate model with layers.
     """
-    tensors = _parts(autoencoder, entropy_model).state_dict()
+    tensors = _parts(autoencoder, entropy_model, typical_bits).state_dict()
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     kept = _without_estimator(halves)
     model_id = identify(config, kept)
@@ -193,11 +196,13 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None
         with torch.device("meta"):  # takes no memory, whatever sizes the config claims
             autoencoder = build_autoencoder(model.config)
             entropy_model = build_entropy_model(model.config.get("entropy"), autoencoder)
-        _load(_parts(autoencoder, entropy_model), model.tensors)
+            bits = model.tensors.get(f"{TYPICAL_BITS}.bits")
+            typical_bits = None if bits is None else TypicalBits(torch.empty(bits.shape))
+        _load(_parts(autoencoder, entropy_model, typical_bits), model.tensors)
         entropy_model.check()
         given = model.config.get("qualities")
         lambda_range = None if given is None else LambdaRange.from_config(given)
-        codec = ImageCodec(autoencoder, entropy_model, model.model_id, max_pixels, lambda_range, backend)
+        codec = ImageCodec(autoencoder, entropy_model, model.model_id, max_pixels, lambda_range, backend, typical_bits)
     if model.stored_id not in (None, codec.model_id):
         raise ModelFileError(f"{path}: damaged: its stored id is not that of its weights and its config")
     return codec
@@ -236,5 +241,8 @@ def fitting(path: Path) -> Iterator[None]:
         raise ModelFileError(f"{path}: its config and its weights do not make a model ({reason_of(error)})") from None
 
 
-def _parts(autoencoder: AutoEncoder, entropy_model: EntropyModel) -> nn.ModuleDict:
-    return nn.ModuleDict({"autoencoder": autoencoder, "entropy": entropy_model})
+def _parts(autoencoder: AutoEncoder, entropy_model: EntropyModel, typical_bits: TypicalBits | None) -> nn.ModuleDict:
+    parts = nn.ModuleDict({"autoencoder": autoencoder, "entropy": entropy_model})
+    if typical_bits is not None:
+        parts[TYPICAL_BITS] = typical_bits
+    return parts

@@ -33,6 +33,7 @@ COMPONENTS = {
     "uniform": "vqvae.entropy.uniform.Uniform",
     "histogram": "vqvae.entropy.histogram.Histogram",
     "context": "vqvae.entropy.context.model.Context",
+    "layered_context": "vqvae.entropy.context.layered.LayeredContext",
 }
 """Where the class of each registered name is today; imported when it is first built. Installed packages add theirs by
 entry points of the group below, `name = "their.module:Class"`; scripts by `register`."""

@@ -20,6 +20,9 @@ class Network(nn.Module, ABC):
     takes_rate: ClassVar[bool] = False
     """Whether `forward` has a second argument, `rate`: from 0 (coarsest) to 1 (finest), quality / 100."""
 
+    alignment: ClassVar[int] = 1
+    """Tiles of an image begin at multiples of this number of vectors."""
+
     def __init__(self, dim: int, stride: int, reach: int):
         super().__init__()
         for name, value, least in (("dim", dim, 1), ("stride", stride, 1), ("reach", reach, 0)):

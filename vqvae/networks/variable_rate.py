@@ -107,6 +107,7 @@ class VariableRateEncoder(LappedAnalysis):
     """
 
     takes_rate = True
+    alignment = 2  # of the branch at half the resolution
 
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
         fine, middle, coarse = _check_levels(dim, channels, blocks)
@@ -144,6 +145,7 @@ class VariableRateDecoder(LappedSynthesis):
     """
 
     takes_rate = True
+    alignment = 2  # of the branch at half the resolution
 
     def __init__(self, dim: int, channels: list[int], blocks: list[int]):
         fine, middle, coarse = _check_levels(dim, channels, blocks)

@@ -1,6 +1,6 @@
 """Training of a quantiser between the networks of an autoencoder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,8 +11,13 @@ from torchmetrics import Metric
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_pixels, to_vectors
+from vqvae.entropy import EntropyModel
+from vqvae.entropy.base import Track
 from vqvae.quantizers import Quantizer
 from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
+from vqvae.training.entropy import Fitted, indices_of, payload_bpp
+
+Batches = Iterable[UInt8[Tensor, "_ 3 H W"]]
 
 
 class ImageCompression(QuantizerTraining):
@@ -53,12 +58,29 @@ class ImageCompression(QuantizerTraining):
         """The indices that an entropy model is fitted to."""
         return self.autoencoder.encode(normalize(batch.to(self.device)))
 
+    def fit_entropy_model(
+        self, entropy_model: EntropyModel, train: Batches, test: Batches, track: Track = iter
+    ) -> Fitted:
+        """Fits an entropy model to the indices of training images, and measures it on those of test images.
+
+        Args:
+            entropy_model: one without tables is measured alone.
+            train: images to fit to, all of one size.
+            test: images to measure on, of one size.
+            track: iterates over training steps, and may show progress.
+        """
+        if not list(entropy_model.buffers()):
+            return Fitted(self.autoencoder.bits_per_pixel)
+        contributions = self.quantizer.contributions().cpu()
+        entropy_model.fit(indices_of(self.indices, train), contributions, track)
+        return Fitted(payload_bpp(entropy_model, indices_of(self.indices, test), self.autoencoder.stride))
+
     def reached(self, metrics: Mapping[str, float]) -> dict[str, Any]:
         """The test metrics that are reported and recorded."""
         return {"psnr_dataset": metrics["test/psnr"], "ssim": metrics["test/ssim"]}
 
     @property
-    def qualities(self) -> dict[str, float]:
+    def qualities(self) -> dict[str, Any]:
         """The range of λ that the model file stores; empty for a single-rate model."""
         return {}
 

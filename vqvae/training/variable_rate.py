@@ -1,137 +1,54 @@
 """Training of one autoencoder for all rates, with a gradient of the rate."""
 
-import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float, Int64, Integer, UInt8
 from torch import Tensor
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
+from vqvae.codec.rate_code import rate_of
+from vqvae.codec.rate_control import TypicalBits, rdo_quantize_layers
+from vqvae.entropy import EntropyModel, LayeredContext
+from vqvae.entropy.base import Track
 from vqvae.errors import ConfigError
-from vqvae.quantizers import ProductResidualVQ, count_usage
+from vqvae.quantizers import ProductResidualVQ
 from vqvae.training.base import MakeOptimizer, MakeSchedule
 from vqvae.training.callbacks.maintenance import MaintainCodebooks
+from vqvae.training.entropy import Fitted
+from vqvae.training.images import Batches
 from vqvae.training.multi_rate import CurvePoint, MultiRateCompression
-from vqvae.training.rate_model import Histograms, spaced_lambdas
+from vqvae.training.rate_choice import RateModel
+from vqvae.training.rate_model import Histograms
 
 
-class Choice(NamedTuple):
-    """Indices of least distortion + λ · bits, and what the encoder has to know of their rate.
+class CodedAtRates(NamedTuple):
+    """The indices of images of one size, each coded at a level.
 
     Attributes:
-        indices: those chosen.
-        gradient: of the expected bits with respect to the vectors.
+        indices: K in the layers that an image does not have.
+        levels: of each image.
+        number: of levels.
     """
 
-    indices: Int64[Tensor, "n m"]
-    gradient: Float[Tensor, "n D"]
+    indices: Integer[np.ndarray, "n h w M"]
+    levels: Int64[np.ndarray, " n"]
+    number: int
 
+    @property
+    def rates(self) -> Int64[np.ndarray, " n"]:
+        """Of each image, from 0 to 255."""
+        return np.array([rate_of(100 * level / (self.number - 1)) for level in self.levels])
 
-class RateModel(Histograms):
-    """Chooses indices by distortion + λ · bits at several λ, with a number of stages that depends on λ.
-
-    λ is the squared error of 8-bit pixels, added up over the three colours, that a bit is worth.
-
-    Args:
-        quantizer: whose indices are counted.
-        lambda_min, lambda_max: λ of the highest and of the lowest rate.
-        levels: number of rates, evenly spaced in the logarithm of λ, from the lowest rate to the highest.
-        stage_lambdas: below each of these λ one stage more is used.
-        decay: the share of a histogram that stays at each batch.
-
-    Raises:
-        ConfigError: these are not the λ of two or more rates, or ask for more stages than the quantiser has.
-    """
-
-    lambdas: Float32[Tensor, " L"]
-
-    def __init__(
-        self,
-        quantizer: ProductResidualVQ,
-        lambda_min: float,
-        lambda_max: float,
-        levels: int,
-        stage_lambdas: list[float],
-        decay: float,
-    ):
-        super().__init__(quantizer, levels, decay)
-        if not (0 < lambda_min < lambda_max and levels > 1):
-            raise ConfigError(
-                f"lambda_min={lambda_min}, lambda_max={lambda_max}, levels={levels}: must be "
-                "0 < lambda_min < lambda_max, and at least two levels"
-            )
-        if len(stage_lambdas) >= quantizer.stages:
-            raise ConfigError(
-                f"stage_lambdas has {len(stage_lambdas)} entries, but must have fewer than the quantiser has stages, "
-                f"{quantizer.stages}"
-            )
-        self.pieces = quantizer.pieces
-        self.register_buffer("lambdas", spaced_lambdas(lambda_max, lambda_min, levels))
-        pixels = self.lambdas * 127.5**2
-        self.stages = [1 + sum(float(lmbda) < limit for limit in stage_lambdas) for lmbda in pixels]
-
-    def bits(self, level: int) -> Float[Tensor, "m K"]:
-        """Bits of each index that a level uses."""
-        return super().bits(level)[: self.stages[level] * self.pieces]
-
-    @torch.no_grad()
-    def choose(
-        self, quantizer: ProductResidualVQ, x: Float[Tensor, "n D"], level: int, with_gradient: bool = True
-    ) -> Choice:
-        """Chooses the indices of vectors at a level, stage by stage.
-
-        The gradient is that of the expected bits where codewords are chosen at random, with probabilities
-        ∝ exp(-(distance + λ · bits) ln 2 / λ): the channel of least rate for its distortion, Berger 1971.
-        """
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 cannot tell codewords apart
-            return self._choose(quantizer, x, level, with_gradient)
-
-    def _choose(self, quantizer: ProductResidualVQ, x: Float[Tensor, "n D"], level: int, with_gradient: bool) -> Choice:
-        bits, lmbda = self.bits(level).unsqueeze(1), self.lambdas[level]
-        slope = math.log(2) / lmbda
-        indices, gradient = x.new_empty(len(x), 0, dtype=torch.int64), torch.zeros_like(x)
-        for stage in range(self.stages[level]):
-            remainder = x - quantizer.decode(indices) if stage else x
-            part = slice(stage * self.pieces, (stage + 1) * self.pieces)
-            books, costs = quantizer.codebooks[part], bits[part]
-            vectors = remainder.unflatten(1, (self.pieces, -1)).transpose(0, 1)  # m n d
-            offsets = books.square().sum(2).unsqueeze(1) + lmbda * costs
-            scores = torch.baddbmm(-slope * offsets, vectors, (2 * slope * books).transpose(1, 2))
-            index = scores.argmax(2).T
-            if with_gradient:
-                shares = scores.softmax(2)
-                expected = (shares * costs).sum(2, keepdim=True)
-                pull = (shares * (costs - expected)) @ books
-                gradient += 2 * slope * pull.transpose(0, 1).flatten(1)
-            indices = torch.cat([indices, index], 1)
-        return Choice(indices, gradient)
-
-    @torch.no_grad()
-    def fit(self, quantizer: ProductResidualVQ, vectors: Float[Tensor, "n D"], iterations: int) -> None:
-        """Entropy-constrained Lloyd, stage by stage: each codeword moves to the mean of all vectors that chose it at
-        any level. Chou, Lookabaugh and Gray, IEEE Trans. ASSP 1989.
-        """
-        quantizer.fit(vectors, iterations)
-        size = self.counts.shape[2]
-        for stage in range(quantizer.stages):
-            part = slice(stage * self.pieces, (stage + 1) * self.pieces)
-            levels = [level for level in range(self.levels) if self.stages[level] > stage]
-            for _ in range(iterations):
-                sums = torch.zeros_like(quantizer.codebooks[part])
-                used = torch.zeros_like(self.counts[0, part])
-                for level in levels:
-                    indices = self.choose(quantizer, vectors, level, with_gradient=False).indices
-                    self.recount(level, indices)
-                    before = indices[:, : stage * self.pieces]
-                    remainder = vectors - quantizer.decode(before) if stage else vectors
-                    pieces = remainder.unflatten(1, (self.pieces, -1)).transpose(0, 1)
-                    for total, piece, index in zip(sums, pieces, indices[:, part].T, strict=True):
-                        total.index_add_(0, index, piece)
-                    used += count_usage(indices[:, part], size)
-                moved = sums / used.clamp(min=1).unsqueeze(2)
-                quantizer.codebooks[part] = torch.where(used.unsqueeze(2) > 0, moved, quantizer.codebooks[part])
+    def bits_per_vector(self, entropy_model: LayeredContext) -> float:
+        """What the indices take under the model."""
+        total = 0.0
+        for indices, rate in zip(self.indices, self.rates, strict=True):
+            present = indices[0, 0] < 1 << entropy_model.index_bits
+            total += float(entropy_model.at_rate(int(rate)).bits(indices[None, ..., present].astype(np.int64))[0])
+        return total / self.indices[..., 0].size
 
 
 class VariableRate(MultiRateCompression):
@@ -212,10 +129,70 @@ class VariableRate(MultiRateCompression):
 
     @torch.inference_mode()
     def indices(self, batch: UInt8[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
-        """The nearest at all stages, which is what the codec takes as yet."""
+        """The nearest at all stages, as the codec takes them with an entropy model without layers."""
         images = normalize(batch.to(self.device))
         latent = self.autoencoder.encoder(images, self._rate(self.levels_of(len(batch)))).float()
         return self.quantizer.encode(to_vectors(latent)).view(len(latent), *latent.shape[2:], -1)
+
+    def fit_entropy_model(
+        self, entropy_model: EntropyModel, train: Batches, test: Batches, track: Track = iter
+    ) -> Fitted:
+        """Twice: on indices chosen by histograms, and then on those that the codec chooses by what was fitted first."""
+        if not isinstance(entropy_model, LayeredContext):
+            return super().fit_entropy_model(entropy_model, train, test, track)
+        contributions, typical = self.quantizer.contributions().cpu(), None
+        for _ in range(2):
+            coded = self._code(train, entropy_model, typical)
+            entropy_model.fit(coded.indices, contributions, track, coded.rates)
+            typical = self._typical_bits(coded)
+        coded = self._code(test, entropy_model, typical)
+        return Fitted(coded.bits_per_vector(entropy_model) / self.autoencoder.stride**2, typical)
+
+    @torch.inference_mode()
+    def _code(self, batches: Batches, model: LayeredContext, typical: TypicalBits | None) -> CodedAtRates:
+        """Codes images at the levels in turn: by histograms, or with typical bits as the codec does."""
+        indices, levels = list[Int64[np.ndarray, "h w M"]](), list[int]()
+        quantizer = self.product_residual
+        for batch in batches:
+            for image in normalize(batch.to(self.device)):
+                level = len(levels) % self.levels
+                rate = level / (self.levels - 1)
+                latent = self.autoencoder.analysis(image[None], rate).float()
+                if typical is None:
+                    found = self.rates.choose(quantizer, to_vectors(latent), level, with_gradient=False).indices
+                    chosen = found.view(*latent.shape[2:], -1).cpu().numpy()
+                else:
+                    vectors, code, stages = (
+                        latent.permute(0, 2, 3, 1).cpu().numpy(),
+                        rate_of(100 * rate),
+                        self.rates.stages[level],
+                    )
+                    lmbda, bits = float(self.rates.lambdas[level]), typical.at_rate(code)
+                    chosen = rdo_quantize_layers(vectors, quantizer, model.at_rate(code), lmbda, stages, bits)[0]
+                padding = quantizer.num_indices - chosen.shape[-1]
+                indices.append(np.pad(chosen, [(0, 0), (0, 0), (0, padding)], constant_values=quantizer.codebook_size))
+                levels.append(level)
+        return CodedAtRates(np.stack(indices).astype(np.uint16), np.array(levels), self.levels)
+
+    def _typical_bits(self, coded: CodedAtRates) -> TypicalBits:
+        """The bits of each index at each level, which are counted anew."""
+        for level in range(self.levels):
+            own = coded.indices[coded.levels == level]
+            used = self.rates.stages[level] * self.rates.pieces
+            if len(own):
+                vectors = torch.from_numpy(own[..., :used].astype(np.int64)).flatten(0, 2)
+                self.rates.recount(level, vectors.to(self.device))
+        bits = torch.stack([Histograms.bits(self.rates, level) for level in range(self.levels)])
+        return TypicalBits(bits.cpu())
+
+    @property
+    def qualities(self) -> dict[str, Any]:
+        lambdas = self.rates.lambdas
+        return {
+            "finest": float(lambdas[-1]),
+            "coarsest": float(lambdas[0]),
+            "stage_limits": [limit / 127.5**2 for limit in self.rates.stage_lambdas],
+        }
 
     def curve(self, batch: UInt8[Tensor, "n 3 H W"]) -> Iterator[CurvePoint]:
         images = normalize(batch)

@@ -31,6 +31,12 @@ def encode(
             min=0, help="Use the highest quality whose file has at most this many bits per pixel.", show_default=False
         ),
     ] = None,
+    effort: Annotated[
+        int,
+        typer.Option(
+            min=0, max=9, help="How long to search: 0 (fast) to 9 (300 passes; Ctrl-C ends the search of an image)."
+        ),
+    ] = 0,
     kbps: Kbps = None,
     constant: Annotated[bool, typer.Option("--constant", help="Speech: constant rate, in every frame.")] = False,
     workers: Workers = 2,
@@ -50,7 +56,7 @@ def encode(
     from vqvae.cli.archives import encode_into_archive
     from vqvae.cli.files import encode_files
     from vqvae.cli.pipes import without_pipes
-    from vqvae.cli.progress import say
+    from vqvae.cli.progress import say, track_search
     from vqvae.media.audio import READABLE_AUDIO
     from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
@@ -58,22 +64,32 @@ def encode(
     if is_speech(inputs[0], READABLE_AUDIO, READABLE) or kbps is not None or constant:
         from vqvae.cli.speech import encode_speech
 
-        if archive or progressive or metadata or quality is not None or bpp is not None:
-            raise UsageError("--archive, --progressive, --metadata, --quality and --bpp are for images: leave them out")
+        if archive or progressive or metadata or effort or quality is not None or bpp is not None:
+            options = "--archive, --progressive, --metadata, --quality, --bpp and --effort"
+            raise UsageError(f"{options} are for images: leave them out")
         finish(encode_speech(inputs, output, model, kbps, constant, force))
-    if archive and (output or force or progressive or metadata or bpp is not None):
-        left_out = "-o, --force, --progressive, --metadata and --bpp"
+    if archive and (output or force or progressive or metadata or effort or bpp is not None):
+        left_out = "-o, --force, --progressive, --metadata, --bpp and --effort"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
     if not (archive or names):
         raise UsageError("--no-names is for an archive: name one with --archive")
     if quality is not None and bpp is not None:
         raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-    store = ModelStore(
-        model, device, variable_rate=quality is not None or bpp is not None, backend=CompiledLater()
-    ).preload()
+    variable_rate = quality is not None or bpp is not None or effort > 0
+    store = ModelStore(model, device, variable_rate=variable_rate, backend=CompiledLater()).preload()
     if archive:
         finish(encode_into_archive(archive, inputs, store, names, quality, workers))
-    task = CompressFiles(store, force, say, quality=quality, bpp=bpp, progressive=progressive, metadata=metadata)
+    task = CompressFiles(
+        store,
+        force,
+        say,
+        quality=quality,
+        bpp=bpp,
+        progressive=progressive,
+        metadata=metadata,
+        effort=effort,
+        track=track_search if len(inputs) == 1 and inputs[0].is_file() else iter,
+    )
     with without_pipes(inputs, output, ".vqz") as (sources, target):
         all_done = encode_files(task, sources, target, workers)
     finish(all_done)

@@ -22,7 +22,7 @@ from vqvae.models.file import load_codec, read_model, round_to_half, save_model
 from vqvae.models.store import find_model
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import StopWhenDiverged
-from vqvae.training.entropy import indices_of, payload_bpp
+from vqvae.training.entropy import Fitted
 
 
 def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
@@ -53,14 +53,16 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     if not trainer.is_global_zero:
         return
     reached = training.reached(metrics)
-    reached["payload_bpp"] = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    fitted = fit_entropy_model(entropy_model, training, data, cfg.seed)
+    reached["payload_bpp"] = fitted.payload_bpp
     about = {"training": common.settings(cfg), "steps": done["steps"], "test": reached}
     if training.qualities:
         config["qualities"] = training.qualities
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     path = output / f"{cfg.name}.safetensors"
-    save_model(path, config, autoencoder, entropy_model, about, origin.model_id if origin else None)
+    origin_id = origin.model_id if origin else None
+    save_model(path, config, autoencoder, entropy_model, about, origin_id, typical_bits=fitted.typical_bits)
     print(f"model: {path}")
     print(
         f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
@@ -123,12 +125,10 @@ def _load_if_alike(ours: nn.Module, theirs: nn.Module) -> bool:
 
 def fit_entropy_model(
     entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
-) -> float:
-    """Fits the entropy model to an epoch of training images; returns its bits per pixel on the test images."""
-    autoencoder = training.autoencoder.eval()
-    if not list(entropy_model.buffers()):  # it has no tables to learn
-        return autoencoder.bits_per_pixel
+) -> Fitted:
+    """Fits the entropy model to an epoch of training images, and measures it on the test images."""
+    training.eval()
     seed_everything(seed, workers=True, verbose=False)  # the same draws in a resumed training
-    indices = indices_of(training.indices, track(data.train_dataloader(), "indices", transient=True))
-    entropy_model.fit(indices, autoencoder.quantizer.contributions().cpu(), partial(track, description="entropy model"))
-    return payload_bpp(entropy_model, indices_of(training.indices, data.test_dataloader()), autoencoder.stride)
+    images = track(data.train_dataloader(), "indices", transient=True)
+    show_progress = partial(track, description="entropy model")
+    return training.fit_entropy_model(entropy_model, images, data.test_dataloader(), show_progress)

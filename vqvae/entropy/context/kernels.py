@@ -1,90 +1,23 @@
-"""The network of the context model, compiled by Numba; the same integers as in `network.py`."""
+"""What `compiled_network.py` computes with Numba: the same integers as in `network.py`.
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+All in one file, since machine code is cached on disk until the file of the function that was called changes.
+"""
 
 import numpy as np
-import torch
-from jaxtyping import Float32, Int32, Int64
 
 from vqvae.backend.numba import compiled, compiled_freely
-from vqvae.backend.threads import in_threads
-from vqvae.entropy.context.network import NEIGHBOURS, Network, Offsets, largest_deficit
-
-CHUNK = 256  # positions that a thread takes at once
-MIN_CHUNK = 4  # where there are few
 
 # The constants of network.py and range_coder.py once more: machine code is cached on disk until this file changes, so a
 # constant from another file could become stale. In 32 bits, so that the kernels are vectorised.
 FIRST_SHIFT, SECOND_SHIFT, THIRD_SHIFT = np.int32(9), np.int32(7), np.int32(4)
 ZERO, LARGEST_ACTIVATION, LAST_POWER = np.int32(0), np.int32(255), np.int32(511)
 PRECISION, MAX_PROBABILITY_RATIO = 24, 256
-
-
-class CompiledNetwork(Network):
-    """The network with its first layer as tables: a row to add for each index at each neighbour."""
-
-    def __init__(self, tables: Mapping[str, np.ndarray], neighbours: Offsets = NEIGHBOURS):
-        # Exact in float32: products and sums of integers below 2^24
-        embedding, near, own = (tables[name].astype(np.float32) for name in ("embedding", "near", "own"))
-        self.neighbour_rows = np.stack([embedding @ weights for weights in near]).astype(np.int32)
-        own_rows = np.zeros((len(own), *self.neighbour_rows.shape[1:]), np.int32)
-        for stage, weights in enumerate(own):
-            own_rows[stage, :stage] = embedding[:stage] @ weights
-        self.offsets = np.array(neighbours)
-        second, third = (
-            np.pad(tables[name].astype(np.float32), ((0, 0), (0, 1), (0, 0))) for name in ("second", "third")
-        )
-        second_bias, third_bias = (tables[name].astype(np.float32) for name in ("second_bias", "third_bias"))
-        self.stacks = (own_rows, tables["first_bias"], second, second_bias, third, third_bias)
-        self.size = third_bias.shape[1]
-        self.powers = tables["powers"].astype(np.float64)
-        self.largest_deficit = np.int32(largest_deficit(self.powers, self.size))
-
-    def context_sums(
-        self, grid: Int32[np.ndarray, "n H W M"], positions: Int64[np.ndarray, " p"]
-    ) -> Int32[np.ndarray, "n p F"]:
-        number, _, width, stages = grid.shape
-        sums = np.empty((number, len(positions), self.neighbour_rows.shape[-1]), np.int32)
-        _context_sums(grid.reshape(number, -1, stages), positions, self.offsets @ (width, 1), self.neighbour_rows, sums)
-        return sums
-
-    def frequencies(
-        self, sums: Int32[np.ndarray, "n p F"], symbols: Int32[np.ndarray, "n p M"], stage: int
-    ) -> Float32[np.ndarray, "n p K"]:
-        frequencies = np.empty((*sums.shape[:2], self.size), np.float32)
-        _frequencies(sums, symbols, stage, frequencies, self.powers, *self.stacks)
-        return frequencies
-
-    def intervals(
-        self, sums: Int32[np.ndarray, "n p F"], symbols: Int32[np.ndarray, "n p M"], stages: range
-    ) -> Int32[np.ndarray, "2 n p m"]:
-        intervals = np.empty((2, *sums.shape[:2], len(stages)), np.int32)
-        _in_chunks(_intervals, CHUNK, (sums, symbols, *intervals), stages.start, self.powers, *self.stacks)
-        return intervals
-
-    def rdo_quantize(
-        self,
-        sums: Int32[np.ndarray, "n p F"],
-        symbols: Int32[np.ndarray, "n p M"],
-        subvectors: Float32[np.ndarray, "n p M d"],
-        codebooks: Float32[np.ndarray, "M K d"],
-        lmbda: float,
-    ) -> None:
-        rows = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
-        share = max(MIN_CHUNK, -(-sums.shape[1] // torch.get_num_threads()))
-        others = rows, np.float32(lmbda / 32), self.largest_deficit
-        _in_chunks(_rdo_quantize, share, (sums, symbols, subvectors), *others, *self.stacks)
-
-
-def _in_chunks(kernel: Callable[..., None], size: int, arrays: Sequence[np.ndarray], *others: Any) -> None:
-    """Calls the kernel with chunks of positions of the arrays, in threads."""
-    cuts = [slice(start, start + size) for start in range(0, arrays[0].shape[1], size)]
-    in_threads(kernel, [(*(array[:, cut] for array in arrays), *others) for cut in cuts])
+WORD = np.uint64(32)  # bits of a word of the payload
 
 
 @compiled
-def _context_sums(grid, positions, offsets, rows, sums):  # type: ignore[no-untyped-def]
+def context_sums(grid, positions, offsets, rows, sums):  # type: ignore[no-untyped-def]
+    """As `Network.context_sums` has them."""
     number, stages, features = len(grid), grid.shape[2], rows.shape[3]
     for n in range(number):
         for p in range(len(positions)):
@@ -109,27 +42,10 @@ def _context_sums(grid, positions, offsets, rows, sums):  # type: ignore[no-unty
 
 
 @compiled
-def _frequencies(  # type: ignore[no-untyped-def]
-    sums, symbols, stage, frequencies, powers, own, first_bias, second, second_bias, third, third_bias
-):
-    number, positions, features = sums.shape
-    inner, size = second_bias.shape[1], third_bias.shape[1]
-    total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
-    active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
-    below = np.empty(size, np.int32)
-    own, first_bias, second = own[stage], first_bias[stage], second[stage]
-    second_bias, third, third_bias = second_bias[stage], third[stage], third_bias[stage]
-    for n in range(number):
-        for p in range(positions):
-            _first(sums[n, p], symbols[n, p], stage, own, first_bias, total, active)
-            _others(active, where, second, second_bias, hidden, third, third_bias, logits)
-            _normalize(logits, below, powers, frequencies[n, p])
-
-
-@compiled
-def _intervals(  # type: ignore[no-untyped-def]
+def intervals(  # type: ignore[no-untyped-def]
     sums, symbols, lower, width, start, powers, own, first_bias, second, second_bias, third, third_bias
 ):
+    """As `Network.intervals` has them."""
     number, positions, features = sums.shape
     inner, size = second_bias.shape[1], third_bias.shape[1]
     total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
@@ -141,8 +57,8 @@ def _intervals(  # type: ignore[no-untyped-def]
             table, bias, middle, middle_bias = own[stage], first_bias[stage], second[stage], second_bias[stage]
             last, last_bias = third[stage], third_bias[stage]
             for p in range(positions):
-                _first(sums[n, p], symbols[n, p], stage, table, bias, total, active)
-                _others(active, where, middle, middle_bias, hidden, last, last_bias, logits)
+                _first_layer(sums[n, p], symbols[n, p], stage, table, bias, total, active)
+                _other_layers(active, where, middle, middle_bias, hidden, last, last_bias, logits)
                 _normalize(logits, below, powers, frequencies)
                 index, sum_below = symbols[n, p, stage], np.int32(0)
                 for k in range(index):
@@ -152,9 +68,22 @@ def _intervals(  # type: ignore[no-untyped-def]
 
 
 @compiled  # not freely: plain code rounds in the same way
-def _rdo_quantize(  # type: ignore[no-untyped-def]
-    sums, symbols, subvectors, codebooks, unit, largest_deficit, own, first_bias, second, second_bias, third, third_bias
+def rdo_quantize(  # type: ignore[no-untyped-def]
+    sums,
+    symbols,
+    subvectors,
+    codebooks,
+    costs,
+    unit,
+    largest_deficit,
+    own,
+    first_bias,
+    second,
+    second_bias,
+    third,
+    third_bias,
 ):
+    """As `Network.rdo_quantize` has it; stage by stage, so that its tables stay in the cache."""
     number, positions, features = sums.shape
     stages, dim, size = codebooks.shape
     inner = second_bias.shape[1]
@@ -162,15 +91,15 @@ def _rdo_quantize(  # type: ignore[no-untyped-def]
     active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
     below = np.empty(size, np.int32)
     for n in range(number):
-        for stage in range(stages):  # one after the other, so that its tables stay in the cache
+        for stage in range(stages):
             table, bias, middle, middle_bias = own[stage], first_bias[stage], second[stage], second_bias[stage]
             last, last_bias, codebook = third[stage], third_bias[stage], codebooks[stage]
             for p in range(positions):
-                _first(sums[n, p], symbols[n, p], stage, table, bias, total, active)
-                _others(active, where, middle, middle_bias, hidden, last, last_bias, logits)
+                _first_layer(sums[n, p], symbols[n, p], stage, table, bias, total, active)
+                _other_layers(active, where, middle, middle_bias, hidden, last, last_bias, logits)
                 _deficits(logits, below)
                 for k in range(size):
-                    logits[k] = unit * np.float32(min(below[k], largest_deficit))
+                    logits[k] = unit * np.float32(min(below[k], largest_deficit)) + costs[stage, k]
                 for i in range(dim):
                     value = subvectors[n, p, stage, i]
                     for k in range(size):
@@ -192,7 +121,95 @@ def _least(costs):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _first(sums, symbols, stage, own, bias, total, active):  # type: ignore[no-untyped-def]
+def decode_fronts(  # type: ignore[no-untyped-def]
+    words,
+    coder,
+    grid,
+    positions,
+    lengths,
+    start,
+    stop,
+    added,
+    intervals,
+    offsets,
+    rows,
+    powers,
+    own,
+    first_bias,
+    second,
+    second_bias,
+    third,
+    third_bias,
+):
+    """Decodes some wavefronts of an image. If the payload is not one of such indices, the coder's width becomes 0.
+
+    Besides the tables it takes
+
+        words: the payload in 32 bits each.
+        coder: low, width and value of the range coder, as docs/format.md has them, and the number of words read.
+        grid: of one image, (1, H W, M), with its border; the indices are filled in.
+        positions: of all wavefronts in the grid.
+        lengths: of each wavefront.
+        start: the first stage that is decoded.
+        stop: the stage after the last one.
+        added: what conditions add to the first layer at these positions.
+        intervals: (2, n) takes cumulative frequency and frequency of each index, in the order of the payload.
+    """
+    features, inner, size = rows.shape[3], second_bias.shape[1], third_bias.shape[1]
+    total, hidden, logits = np.empty(features, np.int32), np.empty(inner, np.float32), np.empty(size, np.float32)
+    active, where = np.empty(max(features, inner) + 1, np.float32), np.empty(max(features, inner) + 8, np.int64)
+    below, frequencies = np.empty(size, np.int32), np.empty(size, np.float32)
+    sums = np.empty((1, lengths.max(), features), np.int32)
+    first, coded = 0, 0
+    for length in lengths:
+        front = positions[first : first + length]
+        context_sums(grid, front, offsets, rows, sums[:, :length])
+        sums[0, :length] += added[first : first + length]
+        for stage in range(start, stop):
+            table, bias, middle, middle_bias = own[stage], first_bias[stage], second[stage], second_bias[stage]
+            last, last_bias = third[stage], third_bias[stage]
+            for p in range(length):
+                symbols = grid[0, front[p]]
+                _first_layer(sums[0, p], symbols, stage, table, bias, total, active)
+                _other_layers(active, where, middle, middle_bias, hidden, last, last_bias, logits)
+                _normalize(logits, below, powers, frequencies)
+                symbol = _decode_symbol(words, coder, frequencies, intervals[:, coded])
+                if symbol < 0:
+                    coder[1] = 0
+                    return
+                symbols[stage] = symbol
+                coded += 1
+        first += length
+
+
+@compiled
+def _decode_symbol(words, coder, frequencies, interval):  # type: ignore[no-untyped-def]
+    """The next symbol; -1 where there is none of this value. Frequencies are less 1."""
+    step = coder[1] >> np.uint64(PRECISION)
+    quantile = (coder[2] - coder[0]) // step
+    if quantile >> np.uint64(PRECISION):
+        return -1
+    below, symbol, wanted = np.int32(0), 0, np.int32(quantile)
+    freq = np.int32(frequencies[0]) + np.int32(1)
+    while below + freq <= wanted:
+        below += freq
+        symbol += 1
+        freq = np.int32(frequencies[symbol]) + np.int32(1)
+    interval[0], interval[1] = below, freq
+    coder[0] += step * np.uint64(below)
+    coder[1] = step * np.uint64(freq)
+    if not coder[1] >> WORD:
+        coder[0] <<= WORD
+        coder[1] <<= WORD
+        read = np.int64(coder[3])
+        word = words[read] if read < len(words) else np.uint32(0)
+        coder[2] = coder[2] << WORD | np.uint64(word)
+        coder[3] += np.uint64(1)
+    return symbol
+
+
+@compiled
+def _first_layer(sums, symbols, stage, own, bias, total, active):  # type: ignore[no-untyped-def]
     """The activations of the first layer."""
     for f in range(len(sums)):
         total[f] = sums[f] + bias[f]
@@ -205,7 +222,7 @@ def _first(sums, symbols, stage, own, bias, total, active):  # type: ignore[no-u
 
 
 @compiled
-def _others(active, where, second, second_bias, hidden, third, third_bias, logits):  # type: ignore[no-untyped-def]
+def _other_layers(active, where, second, second_bias, hidden, third, third_bias, logits):  # type: ignore[no-untyped-def]
     """The logits from the activations of the first layer, before their shift."""
     _layer(active, where, second, second_bias, hidden)
     for h in range(len(hidden)):

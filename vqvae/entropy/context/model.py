@@ -15,13 +15,17 @@ from vqvae.entropy.context.network import (
     NEIGHBOURS,
     Network,
     Offsets,
-    PlainNetwork,
+    Positions,
+    Sums,
+    add,
     check_neighbours,
     check_tables,
     empty_tables,
+    grouped,
 )
-from vqvae.entropy.context.training import train
-from vqvae.entropy.range_coder import PRECISION, Decoder, Encoder, check_length
+from vqvae.entropy.context.plain_network import PlainNetwork
+from vqvae.entropy.context.training import Given, train
+from vqvae.entropy.range_coder import PRECISION, Encoder, check_length
 
 CHUNK = 4096  # vectors that are computed at once where all indices are known
 CACHED_GRID = 2**14  # vectors of the largest grids whose wavefronts are kept
@@ -77,8 +81,19 @@ class Context(EntropyModel):
     def fit(
         self, indices: Integer[np.ndarray, "n h w M"], contributions: Float[Tensor, "M K D"], track: Track = iter
     ) -> None:
+        self.fit_given(None, indices, contributions, track)
+
+    def fit_given(
+        self,
+        given: Given | None,
+        indices: Integer[np.ndarray, "n h w M"],
+        contributions: Float[Tensor, "M K D"],
+        track: Track,
+    ) -> None:
+        """The same, for a layer, whose conditions are trained as well."""
         before = dict(self.named_buffers())
-        for name, table in self._train(before, torch.from_numpy(indices), contributions, track=track).items():
+        tables = self._train(before, torch.from_numpy(indices), contributions, track=track, given=given)
+        for name, table in tables.items():
             setattr(self, name, table)
         self._networks = {}
 
@@ -90,35 +105,31 @@ class Context(EntropyModel):
             self._networks[kind] = kind({name: table.numpy() for name, table in self.named_buffers()}, self.neighbours)
         return self._networks[kind]
 
-    def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
-        intervals = self._intervals(indices, known)
+    def bits(
+        self, indices: Int64[np.ndarray, "n h w m"], known: int = 0, added: Sums | None = None
+    ) -> Float[np.ndarray, " n"]:
+        intervals = self._intervals(indices, known, added)
         return sum((PRECISION - np.log2(freq)).sum(1) for _, freq in intervals)
 
-    def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
+    def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0, added: Sums | None = None) -> list[bytes]:
         encoders = [Encoder() for _ in indices]
-        for cum_freq, freq in self._intervals(indices, known):
+        for cum_freq, freq in self._intervals(indices, known, added):
             for encoder, *intervals in zip(encoders, cum_freq, freq, strict=True):
                 encoder.encode_intervals(*intervals)
         return [encoder.finish() for encoder in encoders]
 
     def decode(
-        self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
+        self,
+        payloads: Sequence[bytes],
+        known: Int64[np.ndarray, "n h w k"],
+        stages: int,
+        added: Sums | None = None,
     ) -> Int64[np.ndarray, "n h w m"]:
         _, height, width, first = known.shape
         for payload in payloads:
             check_length(payload, height * width * (stages - first))
-        decoders = [Decoder(payload) for payload in payloads]
-        network, grid = self.network, self._grid(known)
-        flat = grid.reshape(len(grid), -1, self.stages)
-        for positions in _wavefronts(height, width, self.reach):
-            sums, symbols = network.context_sums(grid, positions), flat[:, positions]
-            for stage in range(first, stages):
-                frequencies = network.frequencies(sums, symbols, stage)
-                for image, decoder in enumerate(decoders):
-                    symbols[image, :, stage] = decoder.decode(len(positions), frequencies[image])
-            flat[:, positions] = symbols
-        for decoder in decoders:
-            decoder.finish()
+        grid, fronts = self._grid(known), _wavefronts(height, width, self.reach)
+        self.network.decode(payloads, grid, fronts, range(first, stages), added)
         return self._inside(grid)[..., :stages].astype(np.int64)
 
     def rdo_quantize(
@@ -127,30 +138,34 @@ class Context(EntropyModel):
         codebooks: Float32[np.ndarray, "M K d"],
         lmbda: float,
         above: Int64[np.ndarray, "n a w M"],
+        costs: Float32[np.ndarray, "M K"] | None = None,
+        added: Sums | None = None,
     ) -> Int64[np.ndarray, "n h w M"]:
         number, height, width, stages, dim = subvectors.shape
+        if costs is None:
+            costs = np.zeros(codebooks.shape[:2], np.float32)
         network, grid, reach = self.network, self._grid(np.empty((number, height, width, 0), np.int64)), self.reach
         last = above[:, -reach:]
         grid[:, reach - last.shape[1] : reach, reach:-reach] = last
         flat, listed = grid.reshape(number, -1, stages), subvectors.reshape(number, -1, stages, dim)
         for positions in _wavefronts(height, width, reach):
             y, x = np.divmod(positions, width + 2 * reach)
-            sums, symbols = network.context_sums(grid, positions), flat[:, positions]
+            sums, symbols = add(network.context_sums(grid, positions), added, positions), flat[:, positions]
             vectors = listed[:, (y - reach) * width + x - reach]
-            network.rdo_quantize(sums, symbols, vectors, codebooks, lmbda)
+            network.rdo_quantize(sums, symbols, vectors, codebooks, lmbda, costs)
             flat[:, positions] = symbols
         return self._inside(grid).astype(np.int64)
 
     def _intervals(
-        self, indices: Int64[np.ndarray, "n h w m"], known: int
+        self, indices: Int64[np.ndarray, "n h w m"], known: int, added: Sums | None = None
     ) -> Iterator[tuple[Int32[np.ndarray, "n s"], Int32[np.ndarray, "n s"]]]:
         """All symbols in coding order, as `Encoder.encode_intervals` takes them; many wavefronts at once."""
         number, height, width, stages = indices.shape
         network, grid = self.network, self._grid(indices)
         flat = grid.reshape(number, -1, self.stages)
-        for fronts in _group(_wavefronts(height, width, self.reach), max(1, CHUNK // number)):
+        for fronts in grouped(_wavefronts(height, width, self.reach), max(1, CHUNK // number)):
             positions = np.concatenate(fronts)
-            sums = network.context_sums(grid, positions)
+            sums = add(network.context_sums(grid, positions), added, positions)
             intervals = network.intervals(sums, flat[:, positions], range(known, stages))
             front = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
             order = np.argsort(front * stages + np.arange(stages - known)[:, None], axis=None, kind="stable")
@@ -171,9 +186,6 @@ class Context(EntropyModel):
         return grid[:, self.reach : -self.reach, self.reach : -self.reach]
 
 
-Positions = Int64[np.ndarray, " _"]
-
-
 def _wavefronts(height: int, width: int, reach: int) -> Iterable[Positions]:
     """The positions of each wavefront in the grid with its border, counted row by row."""
     few = height * width <= CACHED_GRID
@@ -192,19 +204,9 @@ def _compute_wavefronts(height: int, width: int, reach: int) -> Iterator[Positio
             yield (y + reach) * (width + 2 * reach) + number - 2 * y + reach
 
 
-def _group(fronts: Iterable[Positions], size: int) -> Iterator[list[Positions]]:
-    """Consecutive wavefronts of `size` positions or a few more."""
-    group: list[Positions] = []
-    for front in fronts:
-        group.append(front)
-        if sum(map(len, group)) >= size:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
 @cache
 def _fastest() -> type[Network]:
-    kernels = import_compiled("vqvae.entropy.context.kernels", "entropy coding runs in NumPy, many times slower")
-    return kernels.CompiledNetwork if kernels else PlainNetwork
+    module = import_compiled(
+        "vqvae.entropy.context.compiled_network", "entropy coding runs in NumPy, many times slower"
+    )
+    return module.CompiledNetwork if module else PlainNetwork

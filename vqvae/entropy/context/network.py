@@ -17,16 +17,19 @@ weights, since libraries may round them differently.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32, Int64
+from jaxtyping import Float32, Int32, Int64
 from torch import Tensor
 
-from vqvae.entropy.range_coder import MAX_PROBABILITY_RATIO, to_frequencies
+from vqvae.entropy.range_coder import MAX_PROBABILITY_RATIO
 
 Offsets = Sequence[Sequence[int]]
+Positions = Int64[np.ndarray, " _"]
+Sums = Callable[[Positions], Int32[np.ndarray, "*_ F"]]
+"""A part of the sums of the first layer, (n, p, F) or (F,), at positions of the grid with its border."""
 
 NEIGHBOURS: Offsets = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, -1), (-2, 1), (-1, -2))
 """Where the neighbours are, unless a model says otherwise: (rows down, columns to the right) of a position."""
@@ -55,15 +58,25 @@ class Network(ABC):
         """The neighbours' part of the first layer at these positions of the grid, counted row by row: (n, p, F)."""
 
     @abstractmethod
-    def frequencies(
-        self, sums: np.ndarray, symbols: Int32[np.ndarray, "n p M"], stage: int
-    ) -> Float32[np.ndarray, "n p K"]:
-        """How likely each index of a stage is: frequencies less 1.
+    def decode(
+        self,
+        payloads: Sequence[bytes],
+        grid: Int32[np.ndarray, "n H W M"],
+        fronts: Iterable[Positions],
+        stages: range,
+        added: Sums | None,
+    ) -> None:
+        """Decodes the indices of some stages of images.
 
         Args:
-            sums: what `context_sums` returned.
-            symbols: the indices at these positions; of the stages before `stage`, at least.
-            stage: the stage, from 0.
+            payloads: of each image.
+            grid: with its border; the indices are filled in.
+            fronts: the positions of each wavefront.
+            stages: those decoded; the stages before are known, those after are not.
+            added: to the first layer.
+
+        Raises:
+            BitstreamError: a payload is not one of such indices.
         """
 
     @abstractmethod
@@ -80,8 +93,9 @@ class Network(ABC):
         subvectors: Float32[np.ndarray, "n p M d"],
         codebooks: Float32[np.ndarray, "M K d"],
         lmbda: float,
+        costs: Float32[np.ndarray, "M K"],
     ) -> None:
-        """Fills in the indices at these positions: of each stage the one of least squared distance + λ · bits.
+        """Fills in the indices at these positions: of each stage the one of least squared distance + λ · bits + costs.
 
         Bits are those of the logits, in 32nds, and at most `largest_deficit`. They differ from what the coder takes by
         its rounding, but are the same integers for every implementation; distances and costs are sums in single
@@ -93,6 +107,7 @@ class Network(ABC):
             subvectors: the vectors at these positions, in M pieces.
             codebooks: the codewords for each piece.
             lmbda: squared distance that a bit is worth.
+            costs: further costs of each index, as squared distances.
         """
 
 
@@ -133,7 +148,7 @@ def empty_tables(
     for name, (value, largest) in limits.items():
         if not 1 <= value <= largest:
             raise ValueError(f"{name} is {value}, but must be from 1 to {largest} for a context model")
-    total = (neighbours + 1) * stages * dim * LIMITS["embedding"] * 128 + LIMITS["first_bias"]
+    total = largest_sum(stages, dim, neighbours)
     if total >= MAX_SUM:
         raise ValueError(f"stages={stages}, dim={dim} and {neighbours} neighbours may give sums of {total} > 2^31")
     # In NumPy, as the meta device of PyTorch is slow to start
@@ -151,6 +166,11 @@ def empty_tables(
     }
 
 
+def largest_sum(stages: int, dim: int, neighbours: int) -> int:
+    """The largest magnitude of a sum of the first layer."""
+    return (neighbours + 1) * stages * dim * LIMITS["embedding"] * 128 + LIMITS["first_bias"]
+
+
 def check_tables(tables: Mapping[str, Tensor]) -> None:
     """Raises ValueError where a table holds what would not be exact, or is not of integers."""
     stages, size, dim = tables["embedding"].shape
@@ -164,75 +184,18 @@ def check_tables(tables: Mapping[str, Tensor]) -> None:
         raise ValueError("invalid powers of the context model: expected 2^16 first, then falling ones from 0 up")
 
 
-class PlainNetwork(Network):
-    """The network in NumPy, as it is written above; all integers are held by float64."""
-
-    def __init__(self, tables: Mapping[str, np.ndarray], neighbours: Offsets = NEIGHBOURS):
-        self.neighbours = neighbours
-        self.tables = {name: table.astype(np.float64) for name, table in tables.items()}
-        self.powers = tables["powers"].astype(np.int64)
-
-    def context_sums(
-        self, grid: Int32[np.ndarray, "n H W M"], positions: Int64[np.ndarray, " p"]
-    ) -> Float[np.ndarray, "n p F"]:
-        number, _, width, stages = grid.shape
-        flat = grid.reshape(number, -1, stages)
-        around = [self._embed(flat[:, positions + down * width + right]) for down, right in self.neighbours]
-        return np.concatenate(around, -1) @ self.tables["near"].reshape(-1, self.tables["near"].shape[2])
-
-    def frequencies(
-        self, sums: np.ndarray, symbols: Int32[np.ndarray, "n p M"], stage: int
-    ) -> Float32[np.ndarray, "n p K"]:
-        return to_frequencies(self.powers[self._deficits(sums, symbols, stage)])
-
-    def intervals(
-        self, sums: np.ndarray, symbols: Int32[np.ndarray, "n p M"], stages: range
-    ) -> Int32[np.ndarray, "2 n p m"]:
-        intervals = np.empty((2, *sums.shape[:2], len(stages)), np.int32)
-        for number, stage in enumerate(stages):
-            cumulative = (self.frequencies(sums, symbols, stage).astype(np.int32) + 1).cumsum(-1)
-            ends = np.pad(cumulative, ((0, 0), (0, 0), (1, 0)))
-            lower, upper = (np.take_along_axis(ends, symbols[..., stage, None] + side, -1)[..., 0] for side in (0, 1))
-            intervals[0, ..., number], intervals[1, ..., number] = lower, upper - lower
-        return intervals
-
-    def rdo_quantize(
-        self,
-        sums: np.ndarray,
-        symbols: Int32[np.ndarray, "n p M"],
-        subvectors: Float32[np.ndarray, "n p M d"],
-        codebooks: Float32[np.ndarray, "M K d"],
-        lmbda: float,
-    ) -> None:
-        largest = largest_deficit(self.powers, codebooks.shape[1])
-        for stage, codebook in enumerate(codebooks):
-            bits = np.minimum(self._deficits(sums, symbols, stage), largest)
-            costs = np.float32(lmbda / 32) * bits.astype(np.float32)
-            for values, codewords in zip(np.moveaxis(subvectors[..., stage, :], -1, 0), codebook.T, strict=True):
-                difference = codewords - values[..., None]
-                costs += difference * difference
-            symbols[..., stage] = costs.argmin(-1)
-
-    def _deficits(
-        self, sums: np.ndarray, symbols: Int32[np.ndarray, "n p M"], stage: int
-    ) -> Int64[np.ndarray, "n p K"]:
-        """How far each logit is below the largest, in 32nds of a bit, at most as far as the powers go."""
-        tables = self.tables
-        total = sums + self._embed(symbols[..., :stage]) @ tables["own"][stage] + tables["first_bias"][stage]
-        first = _activate(total, FIRST_SHIFT)
-        second = _activate(first @ tables["second"][stage] + tables["second_bias"][stage], SECOND_SHIFT)
-        logits = _shift(second @ tables["third"][stage] + tables["third_bias"][stage], THIRD_SHIFT).astype(np.int64)
-        return np.minimum(logits.max(-1, keepdims=True) - logits, POWERS - 1)
-
-    def _embed(self, indices: Int32[np.ndarray, "n p m"]) -> Float[np.ndarray, "n p E"]:
-        embedding = self.tables["embedding"]
-        parts = (embedding[stage][indices[..., stage]] for stage in range(indices.shape[2]))
-        return sum(parts, start=np.zeros((*indices.shape[:2], embedding.shape[2])))
+def add(sums: np.ndarray, added: Sums | None, positions: Positions) -> np.ndarray:
+    """The sums of the first layer with what conditions add."""
+    return sums if added is None else sums + added(positions)
 
 
-def _shift(values: Float[np.ndarray, "n p f"], digits: int) -> Float[np.ndarray, "n p f"]:
-    return np.floor(values / (1 << digits))  # exact: a power of two
-
-
-def _activate(values: Float[np.ndarray, "n p f"], digits: int) -> Float[np.ndarray, "n p f"]:
-    return _shift(values, digits).clip(0, LARGEST_ACTIVATION)
+def grouped(fronts: Iterable[Positions], size: int) -> Iterator[list[Positions]]:
+    """Consecutive wavefronts of `size` positions or a few more."""
+    group: list[Positions] = []
+    for front in fronts:
+        group.append(front)
+        if sum(map(len, group)) >= size:
+            yield group
+            group = []
+    if group:
+        yield group
