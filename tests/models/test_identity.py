@@ -175,7 +175,7 @@ def test_two_models_whose_ids_begin_alike_do_not_decode_each_others_files(photo)
         ImageCodec(other.autoencoder, other.entropy_model, ModelId(bytes(32), bytes(32))).decompress(data)
 
 
-def test_all_shipped_and_golden_models_have_ids_of_their_own():
+def test_all_bundled_and_golden_models_have_ids_of_their_own():
     paths = [*GOLDEN.parent.glob("*.safetensors"), *Path(registry.__file__).parent.glob("weights/*.safetensors")]
     ids = [read_id(path) for path in paths]
     assert len(ids) > 15 and len({model_id.whole for model_id in ids}) == len(ids)

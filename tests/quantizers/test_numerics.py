@@ -153,6 +153,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_compiled_and_exported_quantizers_find_the_same_for_any_number_of_vectors():
     """In a process of its own: the checks of shapes that tests add to annotations cannot be compiled."""
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)

@@ -90,6 +90,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, torch
         return {name: train(tmp_path_factory.mktemp(name), name) for name in ESTIMATORS}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:.*dataloader is not resumable")
 @pytest.mark.parametrize(
     ("every", "moment"),
@@ -109,6 +110,7 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path, whole, estimator
     assert equal(train(tmp_path, estimator, every, NOT_FROM_THE_START), whole[estimator])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [Raise(5), Raise(8)], ids=["before the change", "after it"])
 @pytest.mark.parametrize("estimator", ["nsvq_ema", "ema_diveq"])
 def test_estimators_with_a_state_may_follow_one_another(tmp_path, whole, estimator, moment):
@@ -117,6 +119,7 @@ def test_estimators_with_a_state_may_follow_one_another(tmp_path, whole, estimat
     assert equal(train(tmp_path, estimator, 2, NOT_FROM_THE_START), whole[estimator])
 
 
+@pytest.mark.slow
 def test_a_training_may_be_killed_again_and_again(tmp_path, whole):
     for step in (3, 5, 6, 10, 11, 13):
         with pytest.raises(Killed):
@@ -124,6 +127,7 @@ def test_a_training_may_be_killed_again_and_again(tmp_path, whole):
     assert equal(train(tmp_path, "nsvq_diveq", 1, NOT_FROM_THE_START), whole["nsvq_diveq"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"accumulate_grad_batches": 2}, {"limit_train_batches": 3}, {"max_steps": -1, "max_epochs": 3}],
@@ -136,6 +140,7 @@ def test_so_it_does_however_the_epochs_are_cut(tmp_path, changes):
     assert equal(train(tmp_path, "nsvq_diveq", 5, NOT_FROM_THE_START, **changes), undisturbed)
 
 
+@pytest.mark.slow
 def test_it_may_go_on_with_another_number_of_workers(tmp_path, whole):
     with pytest.raises(Killed):
         train(tmp_path, "nsvq_diveq", 3, Raise(7), workers=2)
