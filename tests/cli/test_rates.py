@@ -1,13 +1,15 @@
-"""`--quality` and `--bpp`, of a model with many rates."""
+"""`--quality`, `--bpp` and `--psnr`, of a variable-rate model."""
 
 import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 
 from tests.cli.conftest import errors
 from tests.conftest import smooth_pictures
+from vqvae.media.images import read_image
 
 
 @pytest.fixture
@@ -42,12 +44,25 @@ def test_bits_per_pixel_are_kept_to(vqvae, pictures, many_rates_model, tmp_path)
         assert f"{number}.png: 0.001 bpp cannot be reached: quality 0 takes" in error
 
 
+def test_a_psnr_is_kept_to(vqvae, pictures, many_rates_model, tmp_path):
+    vqvae("encode", pictures, "-o", tmp_path / "good", "--model", many_rates_model, "--psnr", 24)
+    vqvae("decode", tmp_path / "good", "-o", tmp_path / "back", "--model", many_rates_model)
+    for number in range(2):
+        before, after = (read_image(folder / f"{number}.png") for folder in (pictures, tmp_path / "back"))
+        assert peak_signal_noise_ratio(before, after) >= 24
+    said = vqvae("encode", pictures, "--model", many_rates_model, "--psnr", 99, code=1)
+    assert len(errors(said)) == 2
+    for number, error in enumerate(errors(said)):
+        assert f"{number}.png: 99 dB cannot be reached: quality 100 has" in error
+
+
 @pytest.mark.parametrize(
     "options, reason",
     [
         (["--model", "tiny", "--quality", 50], "one rate"),
         (["--model", "tiny", "--bpp", 0.5], "one rate"),
-        (["--bpp", 0.5, "--quality", 50], "both choose the rate"),
+        (["--bpp", 0.5, "--quality", 50], "all choose the rate"),
+        (["--bpp", 0.5, "--psnr", 30], "all choose the rate"),
         (["--bpp", 0.5, "--archive", "x.vqa"], "--archive adds whole images"),
         (["--bpp", 0, "--archive", "x.vqa"], "--archive adds whole images"),
     ],

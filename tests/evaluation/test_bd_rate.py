@@ -41,9 +41,9 @@ def test_only_points_from_a_tenth_of_a_bit_to_one_count():
 @pytest.mark.parametrize(
     ("points", "note"),
     [
-        (ANCHOR[:3], "it has 3 of the 4 points needed from 0.1 to 1.0 bpp"),
-        ([(rate, psnr + 20) for rate, psnr in ANCHOR], "no PSNR that both reach"),
-        ([(rate, 30.0) for rate, _ in ANCHOR], "a PSNR that does not rise with the rate"),
+        (ANCHOR[:3], "it has 3 of the 4 points needed from 0.1 to 1 bpp"),
+        ([(rate, psnr + 20) for rate, psnr in ANCHOR], "no quality that both reach"),
+        ([(rate, 30.0) for rate, _ in ANCHOR], "a quality that does not rise with the rate"),
     ],
 )
 def test_where_there_is_none_a_note_says_why(points, note):

@@ -167,7 +167,7 @@ def test_two_models_whose_ids_begin_alike_do_not_decode_each_others_files(photo)
     """As if chance had made the three bytes in the file the same."""
     own, other = load_codec(GOLDEN), load_codec(GOLDEN)
     alike = ModelId(own.model_id.whole[:3] + bytes(29), own.model_id.weights[:3] + bytes(29))
-    other = ImageCodec(other.autoencoder, other.entropy_model, alike, lambda_range=other.lambda_range)
+    other = ImageCodec(other.autoencoder, other.entropy_model, alike, lambda_range=other.chooser.lambda_range)
     data = own.compress(photo)
     with pytest.raises(Exception, match="or made with another model whose id begins like"):
         other.decompress(data)

@@ -7,6 +7,7 @@ from vqvae.bulk.plan import Job
 from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
 from vqvae.codec import ImageCodec
 from vqvae.codec.refinement import Track
+from vqvae.errors import UsageError
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
 from vqvae.models.store import ModelStore
@@ -52,6 +53,7 @@ def compress_file(
     model: str | Path | ModelStore | None = None,
     quality: float | None = None,
     bpp: float | None = None,
+    psnr: float | None = None,
     progressive: bool = False,
     metadata: bool = False,
     overwrite: bool = False,
@@ -67,6 +69,7 @@ def compress_file(
             files, a store, which loads each model once.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
+        psnr: instead of a quality: the least PSNR that the image must have, in dB, before any search by `effort`.
         progressive: whether the file may be cut after any stage.
         metadata: whether to keep EXIF and XMP.
         overwrite: whether to replace a target that exists; otherwise it is kept.
@@ -77,12 +80,16 @@ def compress_file(
         ImageError: the image cannot be read, or not be kept without loss of information.
         UsageError: the model has a single rate, or the bits per pixel cannot be reached.
     """
-    store = _store(model, quality is not None or bpp is not None)
+    asked = [one for one in (quality, bpp, psnr) if one is not None]
+    if len(asked) > 1:
+        raise UsageError("quality, bpp and psnr all choose the rate: leave out all but one")
+    store = _store(model, bool(asked) or effort > 0)
     task = CompressFiles(
         store,
         overwrite,
         quality=quality,
         bpp=bpp,
+        psnr=psnr,
         progressive=progressive,
         metadata=metadata,
         effort=effort,

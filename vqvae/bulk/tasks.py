@@ -102,11 +102,12 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
     """Compresses image files to .vqz files.
 
     Attributes:
-        quality, bpp, progressive, metadata, effort, track: as in `compress_file`.
+        quality, bpp, psnr, progressive, metadata, effort, track: as in `compress_file`.
     """
 
     quality: float | None = None
     bpp: float | None = None
+    psnr: float | None = None
     progressive: bool = False
     metadata: bool = False
     effort: int = 0
@@ -122,9 +123,16 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
         self.announce_large(item.source, height, width)
         with errors_of(item.source):
             codec = self.store.for_image(picture.pixels)
-            quality = self.quality if self.bpp is None else codec.quality_for(picture.pixels, self.bpp, chunks)
+            quality = self._quality(codec, picture, chunks)
         write = partial(self._write, item, codec, (height, width), chunks, picture.lost)
         return compression(codec, picture.pixels, write, self.progressive, quality, self.effort, self.track)
+
+    def _quality(self, codec: ImageCodec, picture: Picture, chunks: Chunks) -> float | None:
+        if self.bpp is not None:
+            return codec.quality_for(picture.pixels, self.bpp, chunks)
+        if self.psnr is not None:
+            return codec.quality_for_psnr(picture.pixels, self.psnr)
+        return self.quality
 
     def _write(
         self, item: Job, codec: ImageCodec, size: tuple[int, int], chunks: Chunks, lost: tuple[str, ...], coded: Coded

@@ -1,5 +1,6 @@
 """The `eval --against` command: rate-distortion curves of a model and of other codecs, measured on the same images."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from vqvae.cli.evaluate import Source, find_images, publish
 from vqvae.cli.progress import run_each
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import UsageError, errors_of
-from vqvae.evaluation.bd_rate import RATES, bd_rate
+from vqvae.evaluation.bd_rate import HIGH_RATES, RATES, bd_rate
 from vqvae.evaluation.crops import draw_crops, panels
 from vqvae.evaluation.plot import draw_curves
 from vqvae.evaluation.rd_curves import CoderResult, Curve, curves_of, measure
@@ -29,6 +30,7 @@ def compare_path(
     json_file: str | None,
     plot_file: Path | None,
     crops_file: Path | None,
+    efforts: Sequence[int] = (0,),
 ) -> bool:
     """Measures a model and other codecs on the images of a path, prints the figures and writes the requested files.
 
@@ -40,6 +42,7 @@ def compare_path(
         json_file: the file for all figures, if any; `-` for standard output, instead of tables.
         plot_file: the figure of the curves, if any.
         crops_file: the picture of crops of some images, if any.
+        efforts: of our encoder; a curve for each.
 
     Returns:
         whether every image could be evaluated.
@@ -54,8 +57,8 @@ def compare_path(
         check_writable_format(crops_file)
     sources = find_images(path, data_root)
     model = store.path_for_all(source.load for source in sources)
-    ours = ModelCoder(model.stem, store.codec(model))
-    coders = [ours, *others]
+    ours, *more = (ModelCoder(model.stem, store.codec(model), effort) for effort in efforts)
+    coders = [ours, *more, *others]
     measured: dict[Source, list[CoderResult]] = {}
 
     def work(source: Source) -> None:
@@ -69,7 +72,7 @@ def compare_path(
     failed = run_each(sources, work)
     if not measured:
         return False
-    report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())))
+    report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())), len(efforts))
     publish(report, json_file, print_report)
     if plot_file:
         with atomic_path(plot_file) as temporary:
@@ -80,20 +83,35 @@ def compare_path(
     return not failed
 
 
-def report_of(model: str, images: int, curves: Sequence[Curve]) -> dict[str, Any]:
-    """The figures of all curves, and their BD-rates against JPEG, or else the first codec to compare with."""
-    anchor = next((curve for curve in curves[1:] if curve.name == "jpeg"), curves[1])
-    rates = [bd_rate(_rates(anchor), _rates(curve)) for curve in curves]
-    return {
-        "model": model,
-        "images": images,
-        "anchor": anchor.name,
-        "bd_rate_bpp": RATES,
-        "codecs": [
-            {"name": curve.name, "bd_rate": rate.percent, "bd_rate_note": rate.note, "points": curve.points}
-            for curve, rate in zip(curves, rates, strict=True)
-        ],
-    }
+def report_of(model: str, images: int, curves: Sequence[Curve], ours: int = 1) -> dict[str, Any]:
+    """The figures of all curves, and their BD-rates against JPEG, or else the first that our model is compared with.
+
+    Args:
+        model: its name.
+        images: how many were measured.
+        curves: those of our model first.
+        ours: number of these.
+    """
+    anchor = next((curve for curve in curves[ours:] if curve.name == "jpeg"), curves[ours])
+    codecs = []
+    for curve in curves:
+        psnr, own_psnr = (_points(one, "psnr_mean") for one in (anchor, curve))
+        ms_ssim, own_ms_ssim = (
+            [(bpp, _to_db(value)) for bpp, value in _points(one, "ms_ssim")] for one in (anchor, curve)
+        )
+        rate = bd_rate(psnr, own_psnr)
+        codecs.append(
+            {
+                "name": curve.name,
+                "bd_rate": rate.percent,
+                "bd_rate_note": rate.note,
+                "bd_rate_high": bd_rate(psnr, own_psnr, HIGH_RATES).percent,
+                "bd_rate_ms_ssim": bd_rate(ms_ssim, own_ms_ssim).percent,
+                "points": curve.points,
+            }
+        )
+    limits = {"bd_rate_bpp": RATES, "bd_rate_high_bpp": HIGH_RATES}
+    return {"model": model, "images": images, "anchor": anchor.name, **limits, "codecs": codecs}
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -104,13 +122,22 @@ def print_report(report: dict[str, Any]) -> None:
         ["codec", "quality", *columns],
         ([name, number(point["quality"], "g"), *(number(point[key]) for key in columns)] for name, point in rows),
     )
-    print(f"\n{report['images']} images; BD-rate against {report['anchor']}, {RATES[0]} to {RATES[1]} bpp\n")
+    low, high = (f"{limits[0]:g} to {limits[1]:g}" for limits in (RATES, HIGH_RATES))
+    print(f"\n{report['images']} images; BD-rates against {report['anchor']} in %, {low} bpp unless another is named\n")
+    rates = ["bd_rate", "bd_rate_high", "bd_rate_ms_ssim"]
     print_table(
-        ["codec", "BD-rate, %", "psnr_mean"],
-        ([codec["name"], number(codec["bd_rate"], "+.1f"), codec["bd_rate_note"]] for codec in report["codecs"]),
+        ["codec", "PSNR", f"PSNR, {high} bpp", "MS-SSIM", "psnr_mean"],
+        (
+            [codec["name"], *(number(codec[rate], "+.1f") for rate in rates), codec["bd_rate_note"]]
+            for codec in report["codecs"]
+        ),
     )
 
 
-def _rates(curve: Curve) -> list[tuple[float, float]]:
-    """Bits per pixel and mean PSNR of its lossy points."""
-    return [(point["bpp"], point["psnr_mean"]) for point in curve.points if point["psnr_mean"] is not None]
+def _points(curve: Curve, measure: str) -> list[tuple[float, float]]:
+    """Bits per pixel and a measure of its points, but those without loss or of images too small for it."""
+    return [(point["bpp"], point[measure]) for point in curve.points if point[measure] is not None]
+
+
+def _to_db(similarity: float) -> float:
+    return -10 * math.log10(max(1 - similarity, 1e-9))

@@ -30,7 +30,9 @@ class Source(NamedTuple):
         return self.name
 
 
-def evaluate_path(store: ModelStore, path: str, data_root: Path, json_file: str | None, quality: float | None) -> bool:
+def evaluate_path(
+    store: ModelStore, path: str, data_root: Path, json_file: str | None, quality: float | None, effort: int = 0
+) -> bool:
     """Evaluates the images of a path, prints the figures and writes them as JSON.
 
     Args:
@@ -39,6 +41,7 @@ def evaluate_path(store: ModelStore, path: str, data_root: Path, json_file: str 
         data_root: the folder that holds CIFAR10.
         json_file: the file for all figures, if any; `-` for standard output, instead of tables.
         quality: from 0 to 100, of a variable-rate model; None for the default.
+        effort: of the encoder, from 0 to 9.
 
     Returns:
         whether every image could be evaluated.
@@ -49,7 +52,7 @@ def evaluate_path(store: ModelStore, path: str, data_root: Path, json_file: str 
     results: list[ImageResult] = []
 
     def work(source: Source) -> None:
-        results.append(evaluate_image(codec, source.name, source.load(), quality))
+        results.append(evaluate_image(codec, source.name, source.load(), quality, effort))
 
     failed = run_each(sources, work)
     if results:

@@ -20,6 +20,11 @@ def rate_of(quality: float) -> int:
     return round(quality / 100 * LEVELS)
 
 
+def relative_rate(rate: int | None) -> float | None:
+    """As networks take it: from 0 to 1."""
+    return None if rate is None else rate / LEVELS
+
+
 def add_rate(coded: Coded, rate: int) -> Coded:
     """Coded indices with a rate in front of them."""
     first, *others = coded.sections

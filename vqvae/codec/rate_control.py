@@ -1,6 +1,6 @@
-"""Which weight of the rate a quality from 0 to 100 stands for, and which quality gives a file of some size."""
+"""Which weight of the rate a quality from 0 to 100 stands for, and the indices of least distortion + λ · bits."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from vqvae.codec.rate_code import rate_of
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
 from vqvae.entropy.context.conditions import RATES
 from vqvae.entropy.context.network import MAX_REACH
@@ -17,11 +18,8 @@ from vqvae.quantizers import CodebookQuantizer, ProductResidualVQ, Quantizer
 LARGEST = 1e30
 """Of λ: single precision holds it, and its products with bits and distances."""
 
-CONTEXT_SHARE = 0.7
-"""Of the bits of the entropy model in those that choose indices layer by layer."""
-
-HALVINGS = 8
-"""Steps of a search for a quality: it ends within 100 / 2^8."""
+CONTEXT_SHARE = 0.35
+"""Of the bits of the entropy model in those that choose indices."""
 
 
 class LambdaRange(NamedTuple):
@@ -83,24 +81,50 @@ def allows_rdo(quantizer: Quantizer, entropy_model: EntropyModel) -> bool:
     return quantizer.pieces == quantizer.num_indices
 
 
+class MixedCosts(NamedTuple):
+    """What bits cost: CONTEXT_SHARE of those of the entropy model, which are coded, and the rest of typical ones,
+    since a choice that is cheap in its context may be an expensive context for what follows.
+
+    Attributes:
+        lmbda: squared distance that a bit of the entropy model is worth.
+        fixed: of each index, as squared distances; None without typical bits.
+    """
+
+    lmbda: float
+    fixed: Float32[np.ndarray, "M K"] | None
+
+    @classmethod
+    def of(cls, lmbda: float, typical_bits: Float32[np.ndarray, "M K"] | None) -> "MixedCosts":
+        """For a λ; without typical bits, the entropy model's count alone."""
+        if typical_bits is None:
+            return cls(lmbda, None)
+        return cls(CONTEXT_SHARE * lmbda, np.float32((1 - CONTEXT_SHARE) * lmbda) * typical_bits)
+
+
 def rdo_quantize(
-    bands: Iterable[Float32[np.ndarray, "n r w D"]], quantizer: Quantizer, entropy_model: EntropyModel, lmbda: float
+    bands: Iterable[Float32[np.ndarray, "n r w D"]],
+    quantizer: Quantizer,
+    entropy_model: EntropyModel,
+    lmbda: float,
+    typical_bits: Float32[np.ndarray, "M K"] | None = None,
 ) -> Int64[np.ndarray, "n h w M"]:
-    """The indices of least distortion + λ · bits.
+    """The indices of least distortion + λ · bits, with bits as `MixedCosts` has them.
 
     Args:
         bands: the vectors, some rows of the grid at a time, from top to bottom.
         quantizer: one that `allows_rdo`.
         entropy_model: tells the bits.
         lmbda: squared distance that a bit is worth.
+        typical_bits: of each index.
     """
     assert isinstance(quantizer, CodebookQuantizer)
+    costs = MixedCosts.of(lmbda, typical_bits)
     codebooks = quantizer.codebooks.detach().cpu().numpy()
     chosen: list[Int64[np.ndarray, "n r w M"]] = []
     for vectors in bands:
         subvectors = vectors.reshape(*vectors.shape[:3], len(codebooks), -1)
         above = np.concatenate([subvectors[:, :0, ..., 0].astype(np.int64), *chosen[-MAX_REACH:]], 1)
-        chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, lmbda, above))
+        chosen.append(entropy_model.rdo_quantize(subvectors, codebooks, costs.lmbda, above, costs.fixed))
     return np.concatenate(chosen, 1)
 
 
@@ -135,56 +159,96 @@ def rdo_quantize_layers(
 ) -> Int64[np.ndarray, "n h w m"]:
     """The indices of least distortion + λ · bits, layer by layer; each layer for what those before leave.
 
-    Bits are a mixture: CONTEXT_SHARE of those of the entropy model, which are what is coded, and the rest of typical
-    ones, since a choice that is cheap in its context may be an expensive context for what follows.
-
     Args:
         vectors: of images.
         quantizer: whose stages are the layers.
-        entropy_model: tells the bits.
+        entropy_model: tells the bits, of which costs are made as in `MixedCosts`.
         lmbda: squared distance that a bit is worth.
         layers: number of layers.
-        typical_bits: of each index; without them, the entropy model's count alone.
+        typical_bits: of each index.
     """
+    costs = MixedCosts.of(lmbda, typical_bits)
     codebooks = quantizer.codebooks.detach().cpu().numpy()
-    share = 1.0 if typical_bits is None else CONTEXT_SHARE
+    fixed = np.zeros(codebooks.shape[:2], np.float32) if costs.fixed is None else costs.fixed
     indices = np.empty((*vectors.shape[:3], 0), np.int64)
     for layer in range(layers):
         own = slice(layer * quantizer.pieces, (layer + 1) * quantizer.pieces)
         remainder = vectors - decode_vectors(quantizer, indices) if layer else vectors
         subvectors = remainder.reshape(*vectors.shape[:3], quantizer.pieces, -1)
-        costs = np.zeros(codebooks[own].shape[:2], np.float32)
-        if typical_bits is not None:
-            costs = np.float32((1 - share) * lmbda) * typical_bits[own]
-        chosen = entropy_model.rdo_quantize_layer(subvectors, codebooks[own], share * lmbda, costs, indices)
+        chosen = entropy_model.rdo_quantize_layer(subvectors, codebooks[own], costs.lmbda, fixed[own], indices)
         indices = np.concatenate([indices, chosen], -1)
     return indices
+
+
+class IndexChooser:
+    """Chooses the indices of a variable-rate model by least distortion + λ · bits.
+
+    Args:
+        quantizer: one that `allows_rdo`.
+        entropy_model: tells the bits.
+        lambda_range: λ of the qualities.
+        typical_bits: of indices chosen like this.
+
+    Raises:
+        ConfigError: this quantiser cannot weigh bits against distortion.
+    """
+
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        entropy_model: EntropyModel,
+        lambda_range: LambdaRange,
+        typical_bits: TypicalBits | None = None,
+    ):
+        if not allows_rdo(quantizer, entropy_model):
+            raise ConfigError(
+                f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
+                "leave them out, or take product_vq with codebook_bits as the quantiser"
+            )
+        self.quantizer, self.entropy_model = quantizer, entropy_model
+        self.lambda_range, self.typical_bits = lambda_range, typical_bits
+
+    def at_quality(self, quality: float) -> "QualityChooser":
+        """For a quality from 0 to 100."""
+        rate = rate_of(quality)
+        model = self.entropy_model
+        if isinstance(model, LayeredEntropyModel):
+            model = model.at_rate(rate)
+        typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
+        lmbda, layers = self.lambda_range.lmbda(quality), self.lambda_range.layers(quality)
+        return QualityChooser(self.quantizer, model, lmbda, layers, typical)
+
+
+class QualityChooser(NamedTuple):
+    """Chooses indices at one quality.
+
+    Attributes:
+        quantizer, entropy_model: of the model; the latter at the quality's rate.
+        lmbda: squared distance between vectors that a bit is worth.
+        layers: number of layers, if the entropy model has layers.
+        typical_bits: of each index.
+    """
+
+    quantizer: Quantizer
+    entropy_model: EntropyModel
+    lmbda: float
+    layers: int
+    typical_bits: Float32[np.ndarray, "M K"] | None
+
+    def choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]]) -> Int64[np.ndarray, "n h w m"]:
+        """The indices of vectors that come some rows of the grid at a time, from top to bottom."""
+        quantizer, model, lmbda, layers, typical = self
+        if not isinstance(model, LayeredEntropyModel):
+            return rdo_quantize(bands, quantizer, model, lmbda, typical)
+        assert isinstance(quantizer, ProductResidualVQ)
+        return rdo_quantize_layers(np.concatenate(list(bands), 1), quantizer, model, lmbda, layers, typical)
+
+    def bits(self, indices: Int64[np.ndarray, "1 h w m"]) -> float:
+        """Of the indices of an image."""
+        return float(self.entropy_model.bits(indices)[0])
 
 
 def decode_vectors(quantizer: Quantizer, indices: Int64[np.ndarray, "n h w m"]) -> Float32[np.ndarray, "n h w D"]:
     """The vectors of indices."""
     decoded = quantizer.decode(torch.from_numpy(indices).flatten(0, 2).to(quantizer.device))
     return decoded.detach().view(*indices.shape[:3], -1).cpu().numpy()
-
-
-def search_quality(size_at: Callable[[float], int], limit: float) -> float | None:
-    """The highest quality tried whose file is not larger than a limit; None if that of quality 0 is.
-
-    Sizes mostly rise with the quality, but not always, so a file of a higher quality may happen to be as small.
-
-    Args:
-        size_at: bytes of the file at a quality.
-        limit: most bytes.
-    """
-    if size_at(0.0) > limit:
-        return None
-    if size_at(100.0) <= limit:
-        return 100.0
-    lowest, highest = 0.0, 100.0
-    for _ in range(HALVINGS):
-        middle = (lowest + highest) / 2
-        if size_at(middle) <= limit:
-            lowest = middle
-        else:
-            highest = middle
-    return lowest

@@ -58,20 +58,24 @@ class EntropyModel(nn.Module, ABC):
         codebooks: Float32[np.ndarray, "M K d"],
         lmbda: float,
         above: Int64[np.ndarray, "n a w M"],
+        costs: Float32[np.ndarray, "M K"] | None = None,
     ) -> Int64[np.ndarray, "n h w M"]:
-        """The indices of least squared distance + λ · bits, chosen one after the other (rate-distortion optimisation).
+        """The indices of least squared distance + λ · bits + costs, chosen one after the other (rate-distortion
+        optimisation).
 
         Args:
             subvectors: the vectors of images, in M pieces; all of them, or some rows.
             codebooks: the codewords for each piece.
             lmbda: squared distance that a bit is worth.
             above: indices of the rows before these; without rows for the first.
+            costs: further costs of each index, as squared distances.
         """
         indices = np.empty(subvectors.shape[:-1], np.int64)
-        for stage, (codebook, bits) in enumerate(zip(codebooks, self.costs(), strict=True)):
-            costs = (codebook**2).sum(1) + lmbda * bits
+        fixed = lmbda * self.costs() + (0 if costs is None else costs)
+        for stage, (codebook, cost) in enumerate(zip(codebooks, fixed, strict=True)):
+            offsets = (codebook**2).sum(1) + cost
             for image, chosen in zip(subvectors, indices, strict=True):
-                chosen[..., stage] = (costs - 2 * image[..., stage, :] @ codebook.T).argmin(-1)
+                chosen[..., stage] = (offsets - 2 * image[..., stage, :] @ codebook.T).argmin(-1)
         return indices
 
     @abstractmethod

@@ -43,10 +43,10 @@ class ImageResult(Measured):
 
 
 def evaluate_image(
-    codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"], quality: float | None = None
+    codec: ImageCodec, name: str, image: UInt8[np.ndarray, "H W 3"], quality: float | None = None, effort: int = 0
 ) -> ImageResult:
-    """Compresses and decompresses one image, at a quality from 0 to 100 if the model has several rates."""
-    trip = round_trip(partial(codec.compress, quality=quality), codec.decompress, image)
+    """Compresses and decompresses one image; `quality` and `effort` as `ImageCodec.compress` has them."""
+    trip = round_trip(partial(codec.compress, quality=quality, effort=effort), codec.decompress, image)
     return ImageResult(**vars(trip.measured), name=name, payload_bytes=split(trip.data).coded.payload_bytes)
 
 

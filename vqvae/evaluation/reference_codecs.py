@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -45,15 +46,16 @@ class ModelCoder(Coder):
     Args:
         name: of the model.
         codec: made of it.
+        effort: of the encoder, from 0 to 9.
     """
 
-    def __init__(self, name: str, codec: ImageCodec):
-        self.name = name
-        self.codec = codec
+    def __init__(self, name: str, codec: ImageCodec, effort: int = 0):
+        self.name = f"{name}, effort {effort}" if effort else name
+        self.codec, self.effort = codec, effort
         self.qualities = MODEL_QUALITIES if codec.variable_rate else (None,)
 
     def encode(self, image: UInt8[np.ndarray, "H W 3"], quality: Quality) -> bytes:
-        return self.codec.compress(image, quality=quality)
+        return self.codec.compress(image, quality=quality, effort=self.effort)
 
     def decode(self, data: bytes) -> UInt8[np.ndarray, "H W 3"]:
         return self.codec.decompress(data)
@@ -63,18 +65,39 @@ class PillowCoder(Coder):
     """A format that Pillow writes; its files are held in memory.
 
     Args:
+        name: what people call it.
         format: Pillow's name of it.
         qualities: see `Coder`; whole numbers, as Pillow wants them.
+        plugin: module and distribution that add the format to Pillow, if Pillow does not bring it.
         options: what else Pillow's `save` is given.
     """
 
     qualities: Sequence[int]
 
-    def __init__(self, format: str, qualities: Sequence[int], **options: Any):
-        self.name = format.lower()
+    def __init__(
+        self, name: str, format: str, qualities: Sequence[int], plugin: tuple[str, str] | None = None, **options: Any
+    ):
+        self.name = name
         self.format = format
+        self.plugin = plugin
         self.qualities = qualities
         self.options = options
+
+    def load_plugin(self) -> None:
+        """Makes the format known to Pillow.
+
+        Raises:
+            MissingPackageError: what adds it is not installed.
+        """
+        if self.plugin is None:
+            return
+        module, distribution = self.plugin
+        try:
+            import_module(module)
+        except ImportError:
+            raise MissingPackageError(
+                f"{self.name} needs {distribution}: pip install 'vqkit[jxl]', or leave it out"
+            ) from None
 
     def encode(self, image: UInt8[np.ndarray, "H W 3"], quality: Quality) -> bytes:
         """The file for an image.
@@ -97,15 +120,21 @@ class PillowCoder(Coder):
             return np.asarray(image.convert("RGB"))
 
 
+AVIF_QUALITIES = (10, 15, 20, 25, 30, 37, 44, 50, 56, 63, 70, 76, 83, 89, 95)
 PILLOW_CODERS = {
     coder.name: coder
     for coder in (
-        PillowCoder("JPEG", (4, 7, 10, 15, 20, 30, 40, 50, 58, 65, 72, 79), optimize=True, subsampling="4:2:0"),
-        PillowCoder("WEBP", (0, 1, 5, 10, 20, 30, 40, 55, 65, 76, 80, 85), method=6),
-        PillowCoder("AVIF", (10, 15, 20, 25, 30, 37, 44, 50, 56, 63, 70, 76)),
+        PillowCoder(
+            "jpeg", "JPEG", (4, 7, 10, 15, 20, 30, 40, 50, 58, 65, 72, 79, 88, 93), optimize=True, subsampling="4:2:0"
+        ),
+        PillowCoder("webp", "WEBP", (0, 1, 5, 10, 20, 30, 40, 55, 65, 76, 80, 85, 91, 95), method=6),
+        PillowCoder("avif", "AVIF", AVIF_QUALITIES),
+        PillowCoder("avif-444", "AVIF", AVIF_QUALITIES, subsampling="4:4:4"),
+        PillowCoder("avif-slow", "AVIF", AVIF_QUALITIES, subsampling="4:4:4", speed=0),
+        PillowCoder("jxl", "JXL", (10, 20, 30, 40, 50, 60, 70, 80, 86, 91, 95), ("pillow_jxl", "pillow-jxl-plugin")),
     )
 }
-"""By name; about 0.1 to 1.5 bits per pixel on Kodak, with a point just below 1."""
+"""By name; about 0.1 to 2.5 bits per pixel on Kodak."""
 
 
 def pillow_coders(names: Iterable[str]) -> list[PillowCoder]:
@@ -121,6 +150,7 @@ def pillow_coders(names: Iterable[str]) -> list[PillowCoder]:
         if name not in PILLOW_CODERS:
             raise UsageError(f"there is no codec {name!r} to compare with: choose from {', '.join(PILLOW_CODERS)}")
         coder = PILLOW_CODERS[name]
+        coder.load_plugin()
         if coder.format not in Image.SAVE:
             raise MissingPackageError(
                 f"{name}: this Pillow cannot write it: pip install --upgrade pillow, or leave it out"

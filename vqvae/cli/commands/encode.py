@@ -31,6 +31,10 @@ def encode(
             min=0, help="Use the highest quality whose file has at most this many bits per pixel.", show_default=False
         ),
     ] = None,
+    psnr: Annotated[
+        float | None,
+        typer.Option(min=0, help="Least PSNR in dB: use the lowest quality that has it.", show_default=False),
+    ] = None,
     effort: Annotated[
         int,
         typer.Option(
@@ -64,18 +68,19 @@ def encode(
     if is_speech(inputs[0], READABLE_AUDIO, READABLE) or kbps is not None or constant:
         from vqvae.cli.speech import encode_speech
 
-        if archive or progressive or metadata or effort or quality is not None or bpp is not None:
-            options = "--archive, --progressive, --metadata, --quality, --bpp and --effort"
+        if archive or progressive or metadata or effort or {quality, bpp, psnr} != {None}:
+            options = "--archive, --progressive, --metadata, --quality, --bpp, --psnr and --effort"
             raise UsageError(f"{options} are for images: leave them out")
         finish(encode_speech(inputs, output, model, kbps, constant, force))
-    if archive and (output or force or progressive or metadata or effort or bpp is not None):
-        left_out = "-o, --force, --progressive, --metadata, --bpp and --effort"
+    if archive and (output or force or progressive or metadata or effort or {bpp, psnr} != {None}):
+        left_out = "-o, --force, --progressive, --metadata, --bpp, --psnr and --effort"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
     if not (archive or names):
         raise UsageError("--no-names is for an archive: name one with --archive")
-    if quality is not None and bpp is not None:
-        raise UsageError("--quality and --bpp both choose the rate: leave out one of them")
-    variable_rate = quality is not None or bpp is not None or effort > 0
+    rates = [rate for rate in (quality, bpp, psnr) if rate is not None]
+    if len(rates) > 1:
+        raise UsageError("--quality, --bpp and --psnr all choose the rate: leave out all but one")
+    variable_rate = bool(rates) or effort > 0
     store = ModelStore(model, device, variable_rate=variable_rate, backend=CompiledLater()).preload()
     if archive:
         finish(encode_into_archive(archive, inputs, store, names, quality, workers))
@@ -85,6 +90,7 @@ def encode(
         say,
         quality=quality,
         bpp=bpp,
+        psnr=psnr,
         progressive=progressive,
         metadata=metadata,
         effort=effort,

@@ -25,6 +25,10 @@ def evaluate(
         Path | None, typer.Option(help="With --against: crops side by side at equal size, .png.", show_default=False)
     ] = None,
     quality: Quality = None,
+    effort: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=9, help="Of the encoder, as in encode; with --against, several.", show_default="0"),
+    ] = None,
     force: Force = False,
     data: Annotated[Path, typer.Option(help="The folder that holds CIFAR10.")] = Path("data"),
     device: Device = "cpu",
@@ -46,6 +50,9 @@ def evaluate(
         finish(evaluate_speech(Path(path), model, against, json_file))
     if against is not None and quality is not None:
         raise UsageError("--against measures all qualities: leave out --quality")
+    efforts = effort or [0]
+    if against is None and len(efforts) > 1:
+        raise UsageError("--effort given more than once is for a comparison: name codecs with --against")
     if against is None and (plot or crops):
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
     for file, option in {report: "--json", plot: "--plot", crops: "--crops"}.items():
@@ -54,7 +61,7 @@ def evaluate(
     if against is None:
         from vqvae.cli.evaluate import evaluate_path
 
-        finish(evaluate_path(store, path, data, json_file, quality))
+        finish(evaluate_path(store, path, data, json_file, quality, efforts[0]))
     from vqvae.cli.compare_codecs import compare_path
 
-    finish(compare_path(store, path, data, against, json_file, plot, crops))
+    finish(compare_path(store, path, data, against, json_file, plot, crops, efforts))
