@@ -30,12 +30,13 @@ def test_imports_run_downwards_only():
         "import vqvae",
         "import vqvae.quantizers",
         "import vqvae.models.file, vqvae.models.store",
+        "import vqvae.data.archive",
         "import sys; sys.argv = ['vqvae', '--help']; from vqvae.cli.main import app; app(standalone_mode=False)",
     ],
 )
-def test_lightning_and_hydra_are_loaded_by_training_alone(code):
+def test_heavy_packages_are_loaded_by_training_alone(code):
     loaded = python("-c", f"import sys; {code}; print('modules:', *sys.modules)").rsplit("modules:", 1)[1].split()
-    assert not {"pytorch_lightning", "hydra", "omegaconf"} & set(loaded)
+    assert not {"pytorch_lightning", "torchvision", "skimage", "hydra", "omegaconf"} & set(loaded)
 
 
 def test_help_is_answered_without_torch():

@@ -29,7 +29,7 @@ def test_load_takes_a_name_or_a_path(tiny_model, tiny_codec, photo):
     data = vqvae.load(tiny_model).compress(photo)
     assert data == vqvae.load(str(tiny_model)).compress(photo) == tiny_codec.compress(photo)
     assert vqvae.load("cifar10-rvq-16").decompress(vqvae.load("cifar10-rvq-16").compress(photo)).shape == photo.shape
-    with pytest.raises(ModelFileError, match=r"huge: neither a file nor a shipped model"):
+    with pytest.raises(ModelFileError, match=r"huge: neither a file nor a bundled model"):
         vqvae.load("huge")
 
 

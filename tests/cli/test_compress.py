@@ -175,7 +175,7 @@ def test_a_file_of_an_unknown_model_says_what_is_missing(vqvae, photo_file, tiny
 
 def test_a_model_that_is_not_there_names_those_that_are(vqvae, photo_file):
     result = vqvae("encode", photo_file, "--model", "huge", code=1)
-    assert "huge: neither a file nor a shipped model (tiny)" in result.output
+    assert "huge: neither a file nor a bundled model (tiny)" in result.output
 
 
 def test_an_output_that_cannot_be_written_is_one_line(vqvae, photo_file, tmp_path):

@@ -1,4 +1,4 @@
-"""Threads of Python's own, for kernels that do not hold Python's global lock."""
+"""Python threads for kernels that release the GIL."""
 
 import os
 from collections import deque
@@ -12,7 +12,7 @@ import torch
 
 
 def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
-    """Calls the kernel with each of the arguments, in as many threads as PyTorch uses. The kernel may do so, too."""
+    """Calls the kernel with each tuple of arguments, in as many threads as PyTorch uses. The kernel may do so, too."""
     waiting = deque(calls)
 
     def work() -> None:
@@ -33,5 +33,5 @@ def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) ->
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of this process: those of a parent are lost when it forks."""
+    """The threads of this process: a fork does not inherit those of its parent."""
     return ThreadPoolExecutor(os.cpu_count(), "vqvae")

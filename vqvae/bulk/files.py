@@ -16,7 +16,7 @@ from vqvae.models.store import ModelStore
 def compress_picture(
     codec: ImageCodec, picture: Picture, *, quality: float | None = None, progressive: bool = False
 ) -> bytes:
-    """The .vqz file for a picture, with everything that belongs to it.
+    """The .vqz file for a picture, with its metadata.
 
     Args:
         codec: of a model.
@@ -60,13 +60,13 @@ def compress_file(
     effort: int = 0,
     track: Track = iter,
 ) -> FileResult:
-    """Compresses an image file to a .vqz file, which is there whole or not at all.
+    """Compresses an image file to a .vqz file, written atomically.
 
     Args:
         source: the image.
         target: the file to write.
         model: name of a bundled model, or a model file; by default the bundled one that suits the image. For many
-            files, a store, which keeps what it has loaded.
+            files, a store, which loads each model once.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
         psnr: instead of a quality: the least PSNR that the image must have, in dB, before any search by `effort`.
@@ -77,7 +77,7 @@ def compress_file(
         track: iterates over the steps of that search, and may show progress or end it.
 
     Raises:
-        ImageError: the image cannot be read, or is of a kind that would lose something.
+        ImageError: the image cannot be read, or not be kept without loss of information.
         UsageError: the model has a single rate, or the bits per pixel cannot be reached.
     """
     asked = [one for one in (quality, bpp, psnr) if one is not None]
@@ -106,7 +106,7 @@ def decompress_file(
     stages: int | None = None,
     overwrite: bool = False,
 ) -> FileResult:
-    """Decompresses a .vqz file to an image file, whose suffix chooses the format; it is there whole or not at all.
+    """Decompresses a .vqz file to an image file, whose suffix chooses the format; written atomically.
 
     Args:
         source: the .vqz file.

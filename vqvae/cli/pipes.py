@@ -16,15 +16,15 @@ PIPE = Path("-")
 def without_pipes(
     inputs: Sequence[Path], output: Path | None, suffix: str
 ) -> Iterator[tuple[Sequence[Path], Path | None]]:
-    """Inputs and output with temporary files in place of `-`; what was written for `-` goes out when the block ends.
+    """Inputs and output with temporary files in place of `-`; the output is copied to standard output at the end.
 
     Args:
         inputs: files and folders, or `-` alone.
         output: a file, a folder, or `-`.
-        suffix: of the output, where it is `-`.
+        suffix: of the output, if that is `-`.
 
     Raises:
-        UsageError: there is no single input to go with `-`, or no output.
+        UsageError: there is more than one input, or no output.
     """
     if PIPE not in inputs and output != PIPE:
         yield inputs, output

@@ -32,7 +32,7 @@ def encode_speech(
     Args:
         inputs: files and folders.
         output: a file name for a single input, or a folder.
-        model: a shipped model's name or a model file.
+        model: a bundled model's name or a model file.
         kbps: rate in kbit/s.
         constant: whether each frame keeps to it.
         force: whether to replace outputs that exist.
@@ -50,7 +50,7 @@ def decode_speech(inputs: Sequence[Path], output: Path | None, model: str | None
     Args:
         inputs: files and folders.
         output: a file name for a single input, or a folder.
-        model: the model, where it is none of those shipped.
+        model: the model, unless it is bundled.
         suffix: type of the sound files where `output` does not name one.
         force: whether to replace outputs that exist.
 
@@ -85,7 +85,7 @@ def evaluate_speech(path: Path, model: str | None, against: str | None, json_fil
 
     Args:
         path: a sound file or a folder.
-        model: a shipped model's name or a model file.
+        model: a bundled model's name or a model file.
         against: the other coders, with commas between.
         json_file: where to write all figures, if anywhere; `-` for standard output, instead of a table.
 
@@ -123,7 +123,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def describe_speech(path: Path) -> dict[str, Any]:
-    """The facts of a .vqs file, by name; all of it is read, if the shipped model made it.
+    """The facts of a .vqs file, by name; all of it is read, if the bundled model made it.
 
     Raises:
         BitstreamError: it is none, or damaged.
@@ -149,7 +149,7 @@ def describe_speech(path: Path) -> dict[str, Any]:
 
 
 def _find_model(data: bytes) -> str | None:
-    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    """The bundled model that made a file; None for another one, whose files cannot be checked without it."""
     codec = _load(None)
     try:
         container = unpack_speech(data, codec.model_id)

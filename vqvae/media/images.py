@@ -19,10 +19,10 @@ READABLE = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".webp", ".avif", ".avifs", ".heif", ".heic"),
     *(".bmp", ".dib", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga"),
 }
-"""Suffixes that a folder is searched for; a file named outright is opened whatever its suffix."""
+"""Suffixes of images in folders; a named file is opened with any suffix."""
 
 MAX_PIXELS = 178_956_970
-"""Above so many pixels Pillow takes a file for a bomb, and so do we."""
+"""Pillow's limit, above which it takes a file for a decompression bomb."""
 
 MAX_SIDE = 2**20
 """Pixels of height or width: an image of a single row would be padded to many times its size."""
@@ -30,11 +30,11 @@ MAX_SIDE = 2**20
 STRIP = 256  # rows that are converted at once
 
 GREY_MODES = {"1", "L", "LA"}
-OTHER_COLOURS = {"CMYK", "LAB"}
+NON_RGB_MODES = {"CMYK", "LAB"}
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-NAMES = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
-MOST_BESIDES = 2**24
-"""Bytes of a profile, of EXIF or of XMP: more is no photograph's."""
+METADATA_LABELS = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
+MAX_METADATA_BYTES = 2**24
+"""Limit for a profile, for EXIF and for XMP."""
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", *PREMULTIPLIED}
 
@@ -115,7 +115,7 @@ def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
     found, lost = _read_metadata(image, header, metadata)
     pixels = turn_upright(_as_described(image, header))
     profile = found["icc_profile"]
-    if profile and pixels.mode in OTHER_COLOURS:
+    if profile and pixels.mode in NON_RGB_MODES:
         pixels, profile = to_srgb(pixels, profile), None
     alpha = _to_array(pixels, "RGBA", first=3)[..., 0] if pixels.has_transparency_data else None
     return Picture(
@@ -150,7 +150,7 @@ def _as_described(image: Image.Image, header: Header) -> Image.Image:
 def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple[dict[str, bytes | None], list[str]]:
     """Colour profile and, where they are asked for, EXIF and XMP, by Pillow's names; and what of them is lost."""
     profile, lost = image.info.get("icc_profile") or header.profile, list(header.lost)
-    if not profile and image.mode not in OTHER_COLOURS:
+    if not profile and image.mode not in NON_RGB_MODES:
         colours = header.colours or (ADOBE_RGB if is_adobe_rgb(image) else None)
         if colours and not colours.is_srgb:
             try:
@@ -162,15 +162,17 @@ def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple
         try:
             found["exif"] = read_exif(image)
         except Exception:  # Pillow raises whatever it likes at damaged EXIF
-            lost.append(NAMES["exif"])
+            lost.append(METADATA_LABELS["exif"])
         xmp = image.info.get("xmp")
         found["xmp"] = XMP_ORIENTATION.sub(b"", xmp) if isinstance(xmp, bytes) else xmp
     for key, data in found.items():
         if data and not isinstance(data, bytes):
             found[key] = None
-            lost.append(NAMES[key])
-        elif data and len(data) > MOST_BESIDES:
-            raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
+            lost.append(METADATA_LABELS[key])
+        elif data and len(data) > MAX_METADATA_BYTES:
+            raise ImageError(
+                f"its {METADATA_LABELS[key]} has {len(data)} bytes, more than {MAX_METADATA_BYTES}: remove it first"
+            )
     return {key: data or None for key, data in found.items()}, lost
 
 
@@ -214,7 +216,7 @@ def write_picture(picture: Picture, path: Path) -> list[str]:
         image.putalpha(Image.fromarray(picture.alpha))
     besides = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
     options = keep_metadata(format, besides)
-    left_out = [NAMES[key] for key, data in besides.items() if data and key not in options]
+    left_out = [METADATA_LABELS[key] for key, data in besides.items() if data and key not in options]
     if format == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp"))

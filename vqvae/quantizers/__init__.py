@@ -16,6 +16,7 @@ from vqvae.quantizers.estimators import (
 from vqvae.quantizers.product import ProductVQ
 from vqvae.quantizers.product_residual import ProductResidualVQ
 from vqvae.quantizers.residual import ResidualVQ
+from vqvae.quantizers.scheduled_estimator import ScheduledEstimator
 from vqvae.quantizers.usage import count_usage, perplexity, replace_unused, usage
 from vqvae.quantizers.vq import VQ
 
@@ -36,6 +37,7 @@ __all__ = [
     "Quantizer",
     "ResidualVQ",
     "RotationTrick",
+    "ScheduledEstimator",
     "StraightThrough",
     "TableSearchable",
     "count_usage",

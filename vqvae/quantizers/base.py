@@ -88,6 +88,10 @@ class Quantizer(nn.Module, ABC):
         """Sets how gradients pass the quantiser, and how codebooks are updated, in training from now on."""
         self.estimator = estimator
 
+    def advance(self, progress: float) -> None:
+        """Tells the estimator the fraction of the training that is done; called before each training batch."""
+        self.estimator.advance(progress, None)
+
     @torch.no_grad()
     def encode(
         self, x: Real[Tensor, "..."], costs: Float[Tensor, "M K"] | None = None, stages: int | None = None

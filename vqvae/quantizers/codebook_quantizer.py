@@ -189,6 +189,9 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
         estimator.attach(self.codebooks)
         super().set_estimator(estimator)
 
+    def advance(self, progress: float) -> None:
+        self.estimator.advance(progress, self.codebooks)
+
     def _update(self, indices: Tensor, x: Tensor, values: Tensor) -> None:
         self.estimator.update(self.codebooks, indices, x, values)
 
