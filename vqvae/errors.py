@@ -49,6 +49,22 @@ class MissingPackageError(VqvaeError, ImportError):
 
 
 @contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Names the extra to install, where an import fails because a package is not there.
+
+    Args:
+        extra: of those in pyproject.toml, such as `train`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "vqvae":
+            raise
+        raise MissingPackageError(f"{package} is not installed: pip install 'vqkit[{extra}]'") from None
+
+
+@contextmanager
 def errors_of(thing: object) -> Iterator[None]:
     """Prefixes messages of errors with the name of a file or another thing."""
     try:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from jaxtyping import UInt8
 from vqvae.bulk.plan import find_files
 from vqvae.cli.progress import run_each, say_skipped
 from vqvae.cli.tables import number, print_table
+from vqvae.errors import needs_extra
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import READABLE, read_image
@@ -46,6 +48,8 @@ def evaluate_path(
     Returns:
         whether every image could be evaluated.
     """
+    with needs_extra("train"):
+        import_module("torchmetrics")  # at once, not for each image
     sources = find_images(path, data_root)
     model = store.path_for_all(source.load for source in sources)
     codec = store.codec(model)
@@ -64,8 +68,8 @@ def evaluate_path(
 def find_images(path: str, data_root: Path) -> list[Source]:
     """The images of a path: their names, and how to load them."""
     if path == "cifar10:test":
-        from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
-
+        with needs_extra("train"):
+            from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
         images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
         return [Source(f"cifar10:test/{number:05}", image.copy) for number, image in enumerate(images)]
     found = find_files(Path(path), READABLE)

@@ -101,7 +101,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     if not picture.profile:
         return picture.pixels
     with errors_of(path):
-        return np.asarray(to_srgb(_to_image(picture), picture.profile))
+        return np.asarray(to_srgb(to_image(picture), picture.profile))
 
 
 def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
@@ -117,16 +117,20 @@ def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
     profile = found["icc_profile"]
     if profile and pixels.mode in NON_RGB_MODES:
         pixels, profile = to_srgb(pixels, profile), None
-    alpha = _to_array(pixels, "RGBA", first=3)[..., 0] if pixels.has_transparency_data else None
-    return Picture(
-        pixels=_to_array(pixels, "RGB"),
-        grey=pixels.mode in GREY_MODES,
-        alpha=None if alpha is None or alpha.min() == 255 else alpha,
-        profile=profile,
-        exif=found["exif"],
-        xmp=found["xmp"],
-        lost=tuple(lost),
-    )
+    return from_image(pixels)._replace(profile=profile, exif=found["exif"], xmp=found["xmp"], lost=tuple(lost))
+
+
+def from_image(image: Image.Image) -> Picture:
+    """The pixels and the transparency of a Pillow image, and nothing else of it.
+
+    Raises:
+        ImageError: its mode has more than 8 bits a channel.
+    """
+    if image.mode not in EIGHT_BIT_MODES:
+        raise ImageError(_too_deep(f"pixels of mode {image.mode}"))
+    alpha = _to_array(image, "RGBA", first=3)[..., 0] if image.has_transparency_data else None
+    opaque = alpha is None or alpha.min() == 255
+    return Picture(_to_array(image, "RGB"), grey=image.mode in GREY_MODES, alpha=None if opaque else alpha)
 
 
 def check_size(width: int, height: int) -> None:
@@ -190,9 +194,13 @@ def _check_depth(image: Image.Image, header: Header) -> None:
     """By what the file says: Pillow reduces much to 8 bits without a word."""
     if header.bits > 8 or image.mode not in EIGHT_BIT_MODES:
         kind = f"{header.bits}-bit channels" if header.bits > 8 else f"pixels of mode {image.mode}"
-        raise ImageError(f"has {kind}, more than 8 bits each: convert it to 8 bits first")
+        raise ImageError(_too_deep(kind))
     if header.signed:
         raise ImageError("has channels of signed numbers: convert it to unsigned ones first")
+
+
+def _too_deep(kind: str) -> str:
+    return f"has {kind}, more than 8 bits each: convert it to 8 bits first"
 
 
 def write_picture(picture: Picture, path: Path) -> list[str]:
@@ -206,14 +214,12 @@ def write_picture(picture: Picture, path: Path) -> list[str]:
     """
     height, width, _ = picture.pixels.shape
     format = check_writable(path, height, width)
-    image = _to_image(picture)
+    if picture.alpha is not None and format not in WITH_ALPHA:
+        what = f"{format} cannot hold the image's transparency without loss"
+        raise ImageError(f"{path}: {what}: use .png, for instance")
+    image = to_image(picture)
     if format in WITHOUT_GREY:
         image = image.convert("RGB")
-    if picture.alpha is not None:
-        if format not in WITH_ALPHA:
-            what = f"{format} cannot hold the image's transparency without loss"
-            raise ImageError(f"{path}: {what}: use .png, for instance")
-        image.putalpha(Image.fromarray(picture.alpha))
     besides = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
     options = keep_metadata(format, besides)
     left_out = [METADATA_LABELS[key] for key, data in besides.items() if data and key not in options]
@@ -236,9 +242,19 @@ def write_image(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
     write_picture(Picture(pixels), path)
 
 
-def _to_image(picture: Picture) -> Image.Image:
-    if not picture.grey:
-        return Image.fromarray(picture.pixels)
-    sums = picture.pixels.sum(2, dtype=np.uint16)
-    grey = Image.fromarray(((sums + 1) // 3).astype(np.uint8))  # the rounded mean
-    return grey if not picture.profile or picture.profile[16:20] == b"GRAY" else grey.convert("RGB")
+def to_image(picture: Picture) -> Image.Image:
+    """The pixels and the transparency of a picture as a Pillow image, whose mode is that of `mode_of`."""
+    image = Image.fromarray(picture.pixels)
+    if picture.grey:
+        sums = picture.pixels.sum(2, dtype=np.uint16)
+        rounded_mean = Image.fromarray(((sums + 1) // 3).astype(np.uint8))
+        image = rounded_mean.convert(mode_of(True, picture.profile))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    return image
+
+
+def mode_of(grey: bool, profile: bytes | None, alpha: bool = False) -> str:
+    """Pillow's mode of a picture: a greyscale one is RGB where its profile is for RGB."""
+    one_channel = grey and (not profile or profile[16:20] == b"GRAY")
+    return ("L" if one_channel else "RGB") + "A" * alpha

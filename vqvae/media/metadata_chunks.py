@@ -2,6 +2,7 @@
 
 import zlib
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -31,14 +32,18 @@ def to_picture(pixels: UInt8[np.ndarray, "H W 3"], chunks: Chunks) -> Picture:
     Raises:
         BitstreamError: a chunk is damaged.
     """
-    return Picture(
-        pixels,
-        grey=Kind.GREY in chunks,
-        alpha=_alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None,
-        profile=_unpack(chunks, Kind.PROFILE, "profile"),
-        exif=_unpack(chunks, Kind.EXIF, "exif"),
-        xmp=_unpack(chunks, Kind.XMP, "xmp"),
-    )
+    alpha = _alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None
+    return Picture(pixels, Kind.GREY in chunks, alpha)._replace(**to_metadata(chunks))
+
+
+def to_metadata(chunks: Chunks) -> dict[str, Any]:
+    """The `profile`, `exif` and `xmp` of a picture.
+
+    Raises:
+        BitstreamError: a chunk is damaged.
+    """
+    kinds = {"profile": Kind.PROFILE, "exif": Kind.EXIF, "xmp": Kind.XMP}
+    return {name: _unpack(chunks, kind, name) for name, kind in kinds.items()}
 
 
 def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
