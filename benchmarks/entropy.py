@@ -131,7 +131,7 @@ def main() -> None:
     """Measures, prints, and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"), help="holds cifar-10-batches-py and kodak")
-    parser.add_argument("--model", default="cifar10-rvq-16", help="a shipped model's name or a model file")
+    parser.add_argument("--model", default="cifar10-rvq-16", help="a bundled model's name or a model file")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--about", default="", help="machine and date, for the page of results")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ TRAIN = Path(__file__).parents[1] / "train.py"
 VARIANTS = {
     "nsvq": "",
     "nsvq_diveq": "",
-    "nsvq_diveq, variance 0.001": "callbacks.finish.estimator.variance=1e-3",
+    "nsvq_diveq, variance 0.001": "estimator.then.variance=1e-3",
     "diveq": "",
     "diveq, variance 0": "estimator.variance=0",
     "rotation": "",

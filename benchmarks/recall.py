@@ -1,6 +1,6 @@
 """Nearest-neighbour search beside faiss, everyone trained anew: python -m benchmarks.recall --data FOLDER [METHOD ...].
 
-The set is one of TEXMEX, such as SIFT1M; 64 bits a vector, classic training on the learn vectors, exhaustive search
+The set is one of TEXMEX, such as SIFT1M; 64 bits a vector, codebooks fitted to the learn vectors, exhaustive search
 among the codes of the base. faiss's `LocalSearchQuantizer` is slow: it and its rival, additive VQ, are given the first
 50,000 of the learn vectors and of the base. What is in the file already is not measured again. Needs the extra `bench`:
 pip install 'vqkit[bench]'.
@@ -41,7 +41,7 @@ class Ours:
         self.index = Index(self.quantizer)
 
     def train(self, learn: torch.Tensor) -> None:
-        """The classic training."""
+        """Fits the codebooks."""
         self.quantizer.fit(learn)
 
     def add(self, base: torch.Tensor) -> None:

@@ -46,7 +46,7 @@ residual VQ, as nobody else has additive VQ. Measured by `python -m benchmarks.q
 """
 
 TRAININGS = """
-# Quantisers: classic training
+# Quantisers: fitting codebooks
 
 Codebooks of 256 trained on 16,384 vectors by everyone's own method; the error is on 4,096 others. By the same command.
 """
@@ -54,7 +54,7 @@ Codebooks of 256 trained on 16,384 vectors by everyone's own method; the error i
 ENTROPY = """
 # Entropy coding
 
-Bytes of the indices that the shipped model gives, each image coded alone and by fixed width where that is shorter; LZMA
+Bytes of the indices that the bundled model gives, each image coded alone and by fixed width where that is shorter; LZMA
 and bzip2 are given the indices of all images at fixed width in one go. The histogram was fitted to the first 10,000
 CIFAR10 training images; the context model is the one in the model file. Kodak was never trained on. Measured by
 `OMP_NUM_THREADS=1 python -m benchmarks.entropy`.
@@ -138,14 +138,24 @@ def training(model: ModelFile) -> str:
 def described(notes: dict[str, Any]) -> str:
     """One training."""
     settings = notes["training"]
-    optimizer, finish = settings["optimizer"]["optimizer"], settings["callbacks"].get("finish")
-    estimator = class_name(settings["estimator"])
-    if finish:
-        estimator += f" for the first {finish['start']:.1%} and {class_name(finish['estimator'])} from there on"
+    optimizer = settings["optimizer"]["optimizer"]
     decay = settings["callbacks"]["average"]["decay"]
     return (
-        f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimator}, {class_name(optimizer)}, "
-        f"learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), seed {settings['seed']}."
+        f"{notes['steps']} batches of {settings['data']['batch_size']}, {estimators_of(settings)}, "
+        f"{class_name(optimizer)}, learning rate {optimizer['lr']} in one cycle, averaged weights (decay {decay}), "
+        f"seed {settings['seed']}."
+    )
+
+
+def estimators_of(settings: dict[str, Any]) -> str:
+    """The estimator of a training, or the two of a schedule; early model files have the second among the callbacks."""
+    first, finish = settings["estimator"], settings["callbacks"].get("finish")
+    if "then" in first:
+        first, finish = first["first"], {"start": first["start"], "estimator": first["then"]}
+    if not finish:
+        return class_name(first)
+    return (
+        f"{class_name(first)} for the first {finish['start']:.1%} and {class_name(finish['estimator'])} from there on"
     )
 
 

@@ -30,7 +30,8 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=512, help="largest height and width that is taken of an image")
     arguments = parser.parse_args()
     codec, model = load_codec(arguments.model), read_model(arguments.model)
-    codec.typical_bits = None
+    assert codec.chooser, "the model has one rate"
+    codec.chooser.typical_bits = None
     images = [read_image(path) for path in find_files(arguments.folder, READABLE).files]
     crops = [image[: arguments.crop, : arguments.crop] for image in images]
     typical = measure(codec, crops)

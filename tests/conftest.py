@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import normalize, to_pixels
-from vqvae.data import load_cifar10
 from vqvae.data.base import ImagesInMemory
+from vqvae.data.cifar10 import load_cifar10
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, round_to_half, save_model
 from vqvae.training import RateDistortion

@@ -1,4 +1,4 @@
-"""The built wheel, away from the checkout: configs and shipped models inside, everything at work."""
+"""The built wheel, away from the checkout: configs and bundled models inside, everything at work."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_train import TINY
+from tests.cli.training import TINY
 from tests.conftest import REPOSITORY
 
 

@@ -1,11 +1,11 @@
-"""The errors that people are meant to read: each is one line that says what, why, and what to do."""
+"""Errors for people: each is one line with the value, the rule and the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class VqvaeError(Exception):
-    """Something that a person can mend. The command line prints its text alone, without a traceback."""
+    """An error that a person can fix. The command line prints only its message, without a traceback."""
 
 
 class BitstreamError(VqvaeError):
@@ -13,44 +13,60 @@ class BitstreamError(VqvaeError):
 
 
 class UnknownModelError(BitstreamError):
-    """A compressed file was made with a model that is not among those that could be tried."""
+    """A compressed file was made with a model that is not among the known ones."""
 
 
 class ModelFileError(VqvaeError):
-    """A model file is truncated, corrupt, foreign, or not there."""
+    """A model file is truncated, corrupt, foreign, or missing."""
 
 
 class ImageError(VqvaeError):
-    """An image cannot be read, or is of a kind that would lose something unasked."""
+    """An image cannot be read, or not be kept without loss of information."""
 
 
 class AudioError(VqvaeError):
-    """A sound file cannot be read, or is of a kind that cannot be written."""
+    """A sound file cannot be read, or not be written in this format."""
 
 
 class ConfigError(VqvaeError, ValueError):
-    """A config names something that is not ours, or arguments that make no sense."""
+    """A config names an unknown component or has invalid arguments."""
 
 
 class DataError(VqvaeError):
-    """A data set is not where it should be."""
+    """A data set is missing or invalid."""
 
 
 class UsageError(VqvaeError):
-    """A command was called in a way that makes no sense."""
+    """A command was called with invalid options or arguments."""
 
 
 class NotFiniteError(VqvaeError, ValueError):
-    """Vectors hold NaN or infinity."""
+    """Vectors contain NaN or infinity."""
 
 
 class MissingPackageError(VqvaeError, ImportError):
-    """An optional package is needed, and not installed."""
+    """An optional package is required, but not installed."""
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Names the extra to install, where an import fails because a package is not there.
+
+    Args:
+        extra: of those in pyproject.toml, such as `train`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "vqvae":
+            raise
+        raise MissingPackageError(f"{package} is not installed: pip install 'vqkit[{extra}]'") from None
 
 
 @contextmanager
 def errors_of(thing: object) -> Iterator[None]:
-    """Names a file, or whatever else it may be, in front of what errors say of it."""
+    """Prefixes messages of errors with the name of a file or another thing."""
     try:
         yield
     except VqvaeError as error:
@@ -58,7 +74,7 @@ def errors_of(thing: object) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """What an exception of a library says, in one line; its kind, where it says nothing."""
+    """The message of a library's exception, in one line; its type, if the message is empty."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -66,7 +82,7 @@ def reason_of(error: Exception) -> str:
 
 
 def one_line(error: Exception, thing: object) -> str:
-    """An exception that ended the work on something, as the one line that a person reads."""
+    """The one line that a person reads about an exception that ended the work on something."""
     if isinstance(error, VqvaeError):
         return str(error)
     if isinstance(error, OSError):

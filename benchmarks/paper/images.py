@@ -20,11 +20,11 @@ and product VQ: WMOPS are log10 as published, and corrected. `python train.py -m
 What agrees: each method gains with every bit, ever less; residual VQ is ahead of product VQ from 16 bits on.
 
 What differs: all three are well above the published means, by more at high rates than at low ones. The network is
-another one (the size of the paper's is not published), codebooks begin with joint classic training, unused codewords
+another one (the size of the paper's is not published), codebooks are initialised by a joint fit, unused codewords
 are replaced, weights are averaged, and the decoder learns from what it will be given (DiVeQ) instead of from noise in
 its place. Additive VQ is as good as residual VQ here, not behind it: with the same codebooks and beam its search never
 finds a worse sum. Product VQ is last at 12 bits, too, where the paper has it first: all begin with the networks of the
-shipped model, which were trained with residual VQ, and the encoder has to learn anew how to split what it says into
+bundled model, which were trained with residual VQ, and the encoder has to learn anew how to split what it says into
 four parts.
 
 The published counts of operations run over three of the four stages of residual and product VQ; corrected, they are a

@@ -13,7 +13,7 @@ TOY = """
 
 Gaussian vectors of three laws, D = 64, four codebooks: squared error of a vector of variance 64. The law of the paper's
 data is not published, so only the order of the methods and the ratios between them compare. The bound is the
-rate-distortion function, which quantisers of ever longer sequences would come near. "Classic" is the error before
+rate-distortion function, which quantisers of ever longer sequences would come near. "Fitted" is the error before
 gradient descent. `python train.py -m experiment=toy` trains them all.
 
 What agrees: on vectors that lie in 16 of their 64 dimensions, residual and additive VQ are far below product VQ, the
@@ -33,7 +33,7 @@ LAWS = {"rank 16": "correlated_mse", "autoregressive, 0.9": "correlated_mse", "w
 TOY_COLUMNS = ["data", "bits", "bound"] + [
     column
     for method in ("AVQ", "RVQ", "PVQ")
-    for column in (method, f"{method}, classic", f"{method} / PVQ", f"{method} / PVQ, published")
+    for column in (method, f"{method}, fitted", f"{method} / PVQ", f"{method} / PVQ, published")
     if not column.startswith("PVQ /")
 ]
 
@@ -61,7 +61,7 @@ def toy(rows: Rows) -> Section:
             line: dict[str, Any] = {"data": law, "bits": bits, "bound": f"{bound[bits]:.2f}"}
             for method, curve in errors.items():
                 line[method] = f"{curve[bits]:.2f}"
-                line[f"{method}, classic"] = f"{mean(test['fitted'] for test in runs[method][bits]):.2f}"
+                line[f"{method}, fitted"] = f"{mean(test['fitted'] for test in runs[method][bits]):.2f}"
                 line[f"{method} / PVQ"] = f"{curve[bits] / errors['PVQ'][bits]:.3f}"
                 line[f"{method} / PVQ, published"] = f"{theirs[method][bits] / theirs['PVQ'][bits]:.3f}"
             table.append({column: line.get(column, "") for column in TOY_COLUMNS})

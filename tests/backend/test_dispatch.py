@@ -18,7 +18,7 @@ from vqvae.backend.dispatch import (
 )
 from vqvae.entropy.context.plain_network import PlainNetwork
 from vqvae.models.file import load_codec
-from vqvae.models.store import find_model, shipped_models
+from vqvae.models.store import bundled_models, find_model
 from vqvae.quantizers import dispatch
 
 LOADED = """
@@ -35,6 +35,7 @@ def smooth_noise(height: int, width: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "said"), [(48, "without"), (512, "with")])
 def test_numba_is_loaded_for_large_images_alone(side, said, tmp_path):
     Image.fromarray(smooth_noise(side, side)).save(tmp_path / "image.png")
@@ -43,7 +44,8 @@ def test_numba_is_loaded_for_large_images_alone(side, said, tmp_path):
         assert run.stdout == f"{said} Numba\n", run.stderr
 
 
-@pytest.mark.parametrize("model", sorted(shipped_models()))
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(bundled_models()))
 def test_compiled_and_plain_code_write_the_same_files(model):
     codec = load_codec(find_model(model))
     pictures = smooth_pictures(6, 48).permute(0, 2, 3, 1).numpy()

@@ -25,7 +25,7 @@ class Result:
 
 @pytest.fixture
 def vqvae(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs a command with the tiny model as the only shipped one, and checks its exit code."""
+    """Runs a command with the tiny model as the only bundled one, and checks its exit code."""
     from vqvae.models import store
 
     monkeypatch.setattr(store, "FOLDER", tiny_model.parent)

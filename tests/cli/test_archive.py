@@ -123,7 +123,7 @@ def test_images_are_brought_to_srgb_and_one_whose_profile_is_none_is_named(vqvae
 def test_without_names_images_are_called_by_their_number_and_none_is_added_later(vqvae, tree, tmp_path):
     path = tmp_path / "x.vqa"
     vqvae("encode", tree, "--archive", path, "--no-names")
-    assert "no one knows which" in vqvae("encode", tree, "--archive", path, "--no-names", code=2).output
+    assert "it is unknown which" in vqvae("encode", tree, "--archive", path, "--no-names", code=2).output
     assert "no names" in vqvae("encode", tree, "--archive", path, code=2).output
     vqvae("decode", path, "--only", "00001", "-o", tmp_path / "back")
     assert files(tmp_path / "back") == ["00001.png"]
@@ -224,7 +224,7 @@ def test_info_of_an_archive_without_images(vqvae, tree, tmp_path):
 def test_an_unfinished_block_is_reported_and_then_replaced(vqvae, tree, archive, tmp_path):
     whole = archive.read_bytes()
     archive.write_bytes(whole + whole[16:-1])
-    assert "was not finished" in vqvae("decode", archive).output
+    assert "last block is incomplete" in vqvae("decode", archive).output
     assert f"torn_bytes: {len(whole) - 17}" in vqvae("info", archive).output
     Image.new("RGB", (8, 8)).save(tree / "new.png")
     vqvae("encode", tree, "--archive", archive)

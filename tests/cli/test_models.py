@@ -13,9 +13,9 @@ from vqvae.models.store import default_model
 
 
 @pytest.fixture
-def shipped(vqvae, tiny_model: Path, many_rates_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs a command with two models shipped: one for small images, and one with many rates."""
-    folder = tmp_path / "shipped"
+def bundled(vqvae, tiny_model: Path, many_rates_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command with two models bundled: one for small images, and one with many rates."""
+    folder = tmp_path / "bundled"
     folder.mkdir()
     for name, path in {"small": tiny_model, "photo": many_rates_model}.items():
         shutil.copy(path, folder / f"{name}.safetensors")
@@ -40,36 +40,36 @@ def model_of(run, file: Path) -> str:
     return next(line.split()[1] for line in run("info", file).output.splitlines() if line.startswith("model: "))
 
 
-def test_each_image_gets_the_model_for_its_size_and_decoding_finds_it_again(shipped, images):
-    shipped("encode", images)
-    assert [model_of(shipped, images / name) for name in ("64.vqz", "65.vqz")] == ["small", "photo"]
-    shipped("decode", images / "64.vqz", images / "65.vqz", "--force")
+def test_each_image_gets_the_model_for_its_size_and_decoding_finds_it_again(bundled, images):
+    bundled("encode", images)
+    assert [model_of(bundled, images / name) for name in ("64.vqz", "65.vqz")] == ["small", "photo"]
+    bundled("decode", images / "64.vqz", images / "65.vqz", "--force")
 
 
 @pytest.mark.parametrize("option", [("--quality", 30), ("--bpp", 4)])
-def test_whoever_chooses_a_rate_gets_a_model_that_has_many(shipped, images, option):
-    shipped("encode", images / "64.png", *option)
-    assert model_of(shipped, images / "64.vqz") == "photo"
+def test_whoever_chooses_a_rate_gets_a_model_that_has_many(bundled, images, option):
+    bundled("encode", images / "64.png", *option)
+    assert model_of(bundled, images / "64.vqz") == "photo"
 
 
 @pytest.mark.parametrize("first, model", [("64.png", "small"), ("65.png", "photo")])
-def test_an_archive_has_the_model_for_its_first_image_and_keeps_it(shipped, images, tmp_path, first, model):
+def test_an_archive_has_the_model_for_its_first_image_and_keeps_it(bundled, images, tmp_path, first, model):
     archive = tmp_path / "all.vqa"
-    shipped("encode", images / first, "--archive", archive)
-    shipped("encode", images, "--archive", archive)
-    assert model_of(shipped, archive) == model and len(Archive(archive)) == 2
+    bundled("encode", images / first, "--archive", archive)
+    bundled("encode", images, "--archive", archive)
+    assert model_of(bundled, archive) == model and len(Archive(archive)) == 2
 
 
-def test_an_archive_of_one_rate_has_no_quality(shipped, images, tmp_path):
-    shipped("encode", images / "64.png", "--archive", tmp_path / "all.vqa")
-    result = shipped("encode", images, "--archive", tmp_path / "all.vqa", "--quality", 30, code=2)
+def test_an_archive_of_one_rate_has_no_quality(bundled, images, tmp_path):
+    bundled("encode", images / "64.png", "--archive", tmp_path / "all.vqa")
+    result = bundled("encode", images, "--archive", tmp_path / "all.vqa", "--quality", 30, code=2)
     assert "one rate" in result.output
 
 
-def test_a_folder_is_evaluated_with_the_model_for_the_first_image_that_can_be_read(shipped, images):
+def test_a_folder_is_evaluated_with_the_model_for_the_first_image_that_can_be_read(bundled, images):
     (images / "00.png").write_text("no image")
-    assert "model small" in shipped("eval", images, code=1).output
-    assert "model photo" in shipped("eval", images / "65.png").output
+    assert "model small" in bundled("eval", images, code=1).output
+    assert "model photo" in bundled("eval", images / "65.png").output
 
 
 def test_the_model_for_photographs_begins_above_64_by_64_pixels():

@@ -70,7 +70,7 @@ def test_a_size_that_the_payload_does_not_fill_is_refused_before_any_memory_is_t
     huge = opened(tiny_codec, tiny_codec.compress(photo))._replace(width=2**27, height=2**27)
     with pytest.raises(BitstreamError, match="more than the limit of 178956970: raise it with --max-pixels"):
         tiny_codec.decompress(pack(huge))
-    tiny_codec.max_pixels = 2**60
+    tiny_codec.size_limit.max_pixels = 2**60
     with pytest.raises(BitstreamError, match="damaged"):
         tiny_codec.decompress(pack(huge))
 
@@ -184,7 +184,7 @@ def test_threads_share_a_codec(many_rates_codec: ImageCodec):
 
 
 def test_an_image_that_would_be_padded_to_many_times_its_size_is_refused_beforehand(tiny_codec):
-    tiny_codec.max_pixels = 10_000
+    tiny_codec.size_limit.max_pixels = 10_000
     stride = tiny_codec.autoencoder.stride
     longest = 2 * 10_000 // stride
     assert tiny_codec.compress(np.zeros((1, longest, 3), np.uint8))
@@ -195,7 +195,7 @@ def test_an_image_that_would_be_padded_to_many_times_its_size_is_refused_beforeh
 
 def test_a_file_that_claims_such_an_image_is_refused_before_it_takes_memory(tiny_codec):
     container = opened(tiny_codec, tiny_codec.compress(np.zeros((8, 8, 3), np.uint8)))
-    hostile = pack(container._replace(width=tiny_codec.max_pixels, height=1))
+    hostile = pack(container._replace(width=tiny_codec.size_limit.max_pixels, height=1))
     with pytest.raises(BitstreamError, match="when padded to multiples of"):
         tiny_codec.decompress(hostile)
 

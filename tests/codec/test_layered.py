@@ -9,7 +9,7 @@ import torch
 
 from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
-from vqvae.codec.rate_control import CONTEXT_SHARE, LambdaRange, TypicalBits, rdo_quantize_layers
+from vqvae.codec.rate_control import CONTEXT_SHARE, IndexChooser, LambdaRange, TypicalBits, rdo_quantize_layers
 from vqvae.entropy import LayeredContext
 from vqvae.errors import BitstreamError, ConfigError, UsageError
 from vqvae.formats import Coded, ModelId
@@ -139,7 +139,7 @@ def test_the_number_of_layers_follows_from_the_quality():
 def test_the_encoder_alone_decides_about_rates(path, codec, image, tmp_path):
     """A model without typical bits, and with other qualities, reads the same files."""
     other = load_codec(path)
-    other.typical_bits, other.lambda_range = None, LambdaRange(1e-5, 1e-2)
+    other.chooser = IndexChooser(other.autoencoder.quantizer, other.entropy_model, LambdaRange(1e-5, 1e-2))
     data = other.compress(image, quality=80.0)
     assert other.model_id == codec.model_id
     assert len(split(data).coded.sections) == 1

@@ -22,7 +22,7 @@ def image(photo) -> np.ndarray:
 @torch.no_grad()
 def cost(codec: ImageCodec, image: np.ndarray, indices: np.ndarray) -> float:
     """Squared error before rounding + λ · bits, computed without tiles."""
-    autoencoder, lmbda = codec.autoencoder, codec.lambda_range.lmbda(QUALITY)
+    autoencoder, lmbda = codec.autoencoder, codec.chooser.lambda_range.lmbda(QUALITY)
     height, width, _ = image.shape
     decoded = autoencoder.decode(torch.from_numpy(indices))[:, :, :height, :width]
     error = (decoded - normalize(torch.from_numpy(image).permute(2, 0, 1)[None])).square().sum()

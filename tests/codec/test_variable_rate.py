@@ -31,12 +31,12 @@ def test_a_higher_quality_takes_more_bytes_for_less_error(many_rates_codec: Imag
 def test_choosing_by_distortion_and_bits_beats_the_nearest_codewords_that_take_as_much(many_rates_codec: ImageCodec):
     """At the weight that a choice was made by, nothing else that is tried has less distortion + weight · bits."""
     image = smooth_pictures(1, 96)[0].permute(1, 2, 0).numpy()[None]
-    assert many_rates_codec.lambda_range
+    assert many_rates_codec.chooser.lambda_range
     indices = {quality: many_rates_codec.indices(image, quality) for quality in (0.0, 40.0, 100.0)}
     indices[-1.0] = many_rates_codec.autoencoder.encode(normalize(torch.from_numpy(image).permute(0, 3, 1, 2))).numpy()
     latent = many_rates_codec.autoencoder.encoder(normalize(torch.from_numpy(image).permute(0, 3, 1, 2)))
     vectors = to_vectors(latent)
-    weight = many_rates_codec.lambda_range.lmbda(40.0)
+    weight = many_rates_codec.chooser.lambda_range.lmbda(40.0)
     costs = {
         quality: float(
             (many_rates_codec.autoencoder.quantizer.decode(torch.from_numpy(chosen).flatten(0, 2)) - vectors)

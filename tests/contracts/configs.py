@@ -15,9 +15,8 @@ def names(group: str) -> list[str]:
 
 
 def load(group: str, name: str) -> dict[str, Any]:
-    """One config as plain values, without Hydra; of one that reaches into other groups, its own part."""
-    config = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
-    return config.get(group, config)
+    """One config as plain values, without Hydra."""
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
 
 
 def data_modules(kind: type) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from tests.contracts.configs import data_modules, load
-from vqvae.data import ImageDataModule
+from vqvae.data.base import ImageDataModule
 
 ROOTS = {
     "cifar10": "data_root",

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 
 from tests.contracts.configs import data_modules, load
 from tests.speech.conftest import vowel
-from vqvae.data import VectorDataModule
+from vqvae.data.vectors import VectorDataModule
 from vqvae.media.audio import write_audio
 
 SMALL = {"dim": 8, "rank": 3, "train": 500, "test": 100, "batch_size": 64}

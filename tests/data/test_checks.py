@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from vqvae.data import ImageFolder, SamplePhotos
+from vqvae.data.folder import ImageFolder
+from vqvae.data.sample import SamplePhotos
 from vqvae.errors import DataError
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vqvae.data import Autoregressive, LowRank
+from vqvae.data.gaussian import Autoregressive, LowRank
 from vqvae.errors import DataError
 
 

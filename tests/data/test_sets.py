@@ -8,9 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from vqvae.data import CIFAR10, ImageFolder, SamplePhotos, inspection
+from vqvae.data import inspection
 from vqvae.data.base import ImagesInMemory
+from vqvae.data.cifar10 import CIFAR10
 from vqvae.data.crops import FixedCrops, RandomCrops
+from vqvae.data.folder import ImageFolder
+from vqvae.data.sample import SamplePhotos
 from vqvae.errors import DataError
 
 
@@ -136,7 +139,7 @@ def test_images_that_cannot_be_used_are_named_before_training_and_left_out(mixed
         data.setup()
         data.prepare_data()
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[0] == f"{mixed}: looking at all images"
+    assert lines[0] == f"{mixed}: checking all images"
     assert lines[-1] == f"{mixed}: 5 images are used, 10 left out" and len(lines) == 12
     reasons = {
         "cut.jpg": "truncated",

@@ -82,6 +82,25 @@ def test_compiled_and_plain_code_give_the_same_bytes_and_choose_the_same_indices
     assert found[0] == found[1]
 
 
+def test_high_grids_are_coded_in_slices_that_see_one_another_in_earlier_layers(model):
+    draws = np.random.default_rng(8)
+    first = draws.integers(SIZE, size=(2, 70, 5, 2))
+    indices = np.concatenate([first, np.roll(first, -1, 2), np.roll(first, 1, 1)], -1)
+    payloads = model.encode(indices, 4)
+    assert np.array_equal(model.decode(payloads, indices[..., :4], 6), indices)
+    lengths = [int.from_bytes(payload[:4], "big") for payload in payloads]
+    added = model.conditions[2].sums(model.rate, indices[..., :4], 2)  # 70 rows: two slices of 35
+    second = model.contexts[2].encode(indices[:, 35:, :, 4:], 0, lambda positions: added(positions + 35 * (5 + 4)))
+    for payload, length, expected in zip(payloads, lengths, second, strict=True):
+        assert payload[4 + length :] == expected
+    other = indices.copy()
+    other[:, 36, :, 0] ^= 1  # a row of the second slice, in the first layer
+    with pytest.raises(BitstreamError):
+        model.decode(payloads, other[..., :4], 6)
+    with pytest.raises(BitstreamError, match="before its last slice"):
+        model.decode([b"\xff" + payload[1:] for payload in payloads], indices[..., :4], 6)
+
+
 def test_bits_are_those_of_the_payloads(model):
     indices, _ = images(1)
     whole = 8 * sum(len(payload) for (payload,) in code(model, indices))

@@ -1,6 +1,6 @@
 """Writes golden files of speech: python -m tests.golden.make_speech. Files of earlier versions stay as they are.
 
-With the shipped model's file as it is now: a file of average and one of constant rate, and the integers in them.
+With the bundled model's file as it is now: a file of average and one of constant rate, and the integers in them.
 """
 
 import shutil

@@ -15,7 +15,7 @@ from vqvae.errors import BitstreamError, ImageError
 from vqvae.formats import Kind
 from vqvae.formats.chunks import pack_chunks, unpack_chunks
 from vqvae.media import images
-from vqvae.media.images import MOST_BESIDES, Picture, read_image, read_picture, write_picture
+from vqvae.media.images import MAX_METADATA_BYTES, Picture, read_image, read_picture, write_picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
 
 P3_TO_SRGB = np.array([[1.2249402, -0.2249402, 0], [-0.0420570, 1.0420570, 0], [-0.0196376, -0.0786360, 1.0982736]])
@@ -166,15 +166,15 @@ def test_a_profile_of_ycbcr_pixels_is_that_of_the_rgb_they_stand_for(photo, tmp_
 
 
 def test_what_a_reader_would_refuse_for_its_size_is_not_written(photo, tmp_path, monkeypatch):
-    for most in (MOST_BESIDES, len(SRGB) - 1):
-        monkeypatch.setattr(images, "MOST_BESIDES", most)
+    for most in (MAX_METADATA_BYTES, len(SRGB) - 1):
+        monkeypatch.setattr(images, "MAX_METADATA_BYTES", most)
         Image.fromarray(photo).save(tmp_path / "image.png", icc_profile=SRGB)
-        if most == MOST_BESIDES:
+        if most == MAX_METADATA_BYTES:
             assert read_picture(tmp_path / "image.png").profile == SRGB
         else:
             with pytest.raises(ImageError, match=rf"image\.png: its colour profile has {len(SRGB)} bytes, more than"):
                 read_picture(tmp_path / "image.png")
-    largest = bytes(MOST_BESIDES)
+    largest = bytes(MAX_METADATA_BYTES)
     assert to_picture(photo, {Kind.XMP: zlib.compress(largest)}).xmp == largest
 
 
@@ -208,12 +208,16 @@ def png(image: Image.Image) -> bytes:
     ("kind", "data", "reason"),
     [
         (Kind.ALPHA, b"nonsense", "alpha channel"),
-        (Kind.ALPHA, png(Image.new("L", (3, 4))), "alpha channel is none .3×4 pixels of mode L"),
+        (
+            Kind.ALPHA,
+            png(Image.new("L", (3, 4))),
+            "alpha channel is not an 8-bit grey PNG of the image's size .3×4 pixels of mode L",
+        ),
         (Kind.ALPHA, png(Image.new("L", (50, 50)))[:50], "alpha channel"),
         (Kind.PROFILE, b"nonsense", "profile cannot be unpacked"),
         (Kind.EXIF, zlib.compress(b"x" * 1000)[:-3], "exif does not end"),
         (Kind.XMP, zlib.compress(b"x") + b"more", "xmp does not end"),
-        (Kind.XMP, zlib.compress(bytes(MOST_BESIDES + 1)), "xmp does not end"),
+        (Kind.XMP, zlib.compress(bytes(MAX_METADATA_BYTES + 1)), "xmp does not end"),
     ],
 )
 def test_a_damaged_chunk_is_refused(kind, data, reason):

@@ -120,7 +120,7 @@ def test_a_model_with_a_better_encoder_reads_the_files_of_the_first(tmp_path, ph
     better = build_autoencoder(config)
     better.quantizer.load_state_dict(first.autoencoder.quantizer.state_dict())
     better.decoder.load_state_dict(first.autoencoder.decoder.state_dict())
-    save_model(tmp_path / "better", config, better, first.entropy_model, {}, first.model_id.aliases)
+    save_model(tmp_path / "better", config, better, first.entropy_model, {}, first.model_id)
     codec = load_codec(tmp_path / "better")
     for data in (first.compress(photo), GOLDEN.with_suffix(".vqz").read_bytes()):
         assert np.array_equal(codec.decompress(data), first.decompress(data))
@@ -167,7 +167,7 @@ def test_two_models_whose_ids_begin_alike_do_not_decode_each_others_files(photo)
     """As if chance had made the three bytes in the file the same."""
     own, other = load_codec(GOLDEN), load_codec(GOLDEN)
     alike = ModelId(own.model_id.whole[:3] + bytes(29), own.model_id.weights[:3] + bytes(29))
-    other = ImageCodec(other.autoencoder, other.entropy_model, alike, lambda_range=other.lambda_range)
+    other = ImageCodec(other.autoencoder, other.entropy_model, alike, lambda_range=other.chooser.lambda_range)
     data = own.compress(photo)
     with pytest.raises(Exception, match="or made with another model whose id begins like"):
         other.decompress(data)
@@ -175,7 +175,7 @@ def test_two_models_whose_ids_begin_alike_do_not_decode_each_others_files(photo)
         ImageCodec(other.autoencoder, other.entropy_model, ModelId(bytes(32), bytes(32))).decompress(data)
 
 
-def test_all_shipped_and_golden_models_have_ids_of_their_own():
+def test_all_bundled_and_golden_models_have_ids_of_their_own():
     paths = [*GOLDEN.parent.glob("*.safetensors"), *Path(registry.__file__).parent.glob("weights/*.safetensors")]
     ids = [read_id(path) for path in paths]
     assert len(ids) > 15 and len({model_id.whole for model_id in ids}) == len(ids)

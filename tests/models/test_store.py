@@ -1,4 +1,4 @@
-"""The shipped models, on real images."""
+"""The bundled models, on real images."""
 
 import pickle
 import zlib
@@ -16,7 +16,7 @@ from vqvae.evaluation import evaluate_image, psnr
 from vqvae.formats.vqa.reader import Archive, Header
 from vqvae.media.images import read_image
 from vqvae.models.file import load_codec, read_id, read_model
-from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, ModelStore, find_model, shipped_models
+from vqvae.models.store import PHOTOGRAPHS, SMALL_IMAGES, ModelStore, bundled_models, find_model
 
 LEAST_PSNR = {
     "cifar10-avq-16": 27.9,
@@ -32,7 +32,7 @@ EARLIER_IDS = {
 }
 
 
-@pytest.fixture(params=sorted(shipped_models()))
+@pytest.fixture(params=sorted(bundled_models()))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -71,11 +71,12 @@ def jpeg(image: np.ndarray, most_bytes: int) -> np.ndarray:
     raise AssertionError(f"no JPEG file has {most_bytes} bytes or fewer")
 
 
-def test_every_shipped_model_has_a_quality_to_keep():
-    assert {*LEAST_PSNR, PHOTOGRAPHS} == set(shipped_models()) and SMALL_IMAGES in LEAST_PSNR
+def test_every_bundled_model_has_a_quality_to_keep():
+    assert {*LEAST_PSNR, PHOTOGRAPHS} == set(bundled_models()) and SMALL_IMAGES in LEAST_PSNR
 
 
-def test_a_shipped_model_keeps_its_quality_on_real_images(cifar10_model, cifar10_test):
+@pytest.mark.slow
+def test_a_bundled_model_keeps_its_quality_on_real_images(cifar10_model, cifar10_test):
     assert psnr_dataset(load_codec(find_model(cifar10_model)), cifar10_test[:IMAGES]) > LEAST_PSNR[cifar10_model]
 
 
@@ -84,6 +85,7 @@ def test_sixteen_bits_a_vector_are_one_bit_a_pixel(cifar10_model):
     assert (autoencoder.quantizer.bits_per_vector, autoencoder.bits_per_pixel) == (16, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [20.0, 50.0, 80.0])
 def test_a_photograph_is_nearer_to_itself_than_a_jpeg_file_of_the_same_size_shows_it(photo_codec, photograph, quality):
     data = photo_codec.compress(photograph, quality=quality)
@@ -91,6 +93,7 @@ def test_a_photograph_is_nearer_to_itself_than_a_jpeg_file_of_the_same_size_show
     assert psnr(photograph, photo_codec.decompress(data)) > theirs + 1
 
 
+@pytest.mark.slow
 def test_the_photo_model_serves_low_rates_and_high_ones(photo_codec, photograph):
     least, most = (
         8 * len(photo_codec.compress(photograph, quality=end)) / photograph[..., 0].size for end in (0.0, 100.0)
@@ -98,6 +101,7 @@ def test_the_photo_model_serves_low_rates_and_high_ones(photo_codec, photograph)
     assert least < 0.13 and most > 9 * least
 
 
+@pytest.mark.slow
 def test_no_seam_shows_where_a_photograph_was_cut_into_tiles(photo_codec, photograph, monkeypatch):
     height, width, _ = photograph.shape
     indices = photo_codec.indices(photograph[None])
@@ -107,23 +111,24 @@ def test_no_seam_shows_where_a_photograph_was_cut_into_tiles(photo_codec, photog
     assert np.abs(photo_codec.transform.synthesis(indices, height, width) - whole).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_photograph_it_never_saw_comes_back_recognisably(name, data_root):
     image = read_image(data_root / "kodak" / "kodim23.png")[:255, :333]
     measured = evaluate_image(load_codec(find_model(name)), "kodim23", image)
     assert measured.figures()["psnr"] > 26
 
 
-def test_a_shipped_model_is_small_and_found_by_its_id(name):
+def test_a_bundled_model_is_small_and_found_by_its_id(name):
     path = find_model(name)
     assert path.stat().st_size < (8e6 if name == PHOTOGRAPHS else 4e6)
     assert ModelStore().paths[load_codec(path).model_id] == path
 
 
-def test_a_shipped_model_keeps_the_id_that_files_of_earlier_versions_name_it_by(name):
+def test_a_bundled_model_keeps_the_id_that_files_of_earlier_versions_name_it_by(name):
     assert [whole.hex()[:16] for whole, _ in read_id(find_model(name)).aliases] == EARLIER_IDS[name]
 
 
-def test_files_and_archives_of_earlier_versions_find_the_shipped_model(name, tmp_path):
+def test_files_and_archives_of_earlier_versions_find_the_bundled_model(name, tmp_path):
     store, (whole, weights) = ModelStore(), read_id(find_model(name)).aliases[0]
     for code, model_id in ((0, weights), (2, whole)):
         body = b"VQ" + bytes([0x20 | code, 32, 32]) + model_id[:3] + b"payload"
@@ -141,5 +146,5 @@ def test_a_store_can_be_pickled_and_loads_its_models_again(name):
     assert pickle.loads(pickle.dumps(store)).codec(path).model_id == codec.model_id
 
 
-def test_what_a_shipped_model_tells_of_its_training_names_no_folder(name):
+def test_what_a_bundled_model_tells_of_its_training_names_no_folder(name):
     assert "/" not in str(read_model(find_model(name)).about)

@@ -65,6 +65,7 @@ def trained_errors(quantizer: Quantizer, peer: faiss.Quantizer, vectors: torch.T
     return float(ours.mean()), float((vectors - theirs).square().sum(1).mean())
 
 
+@pytest.mark.slow
 def test_residual_training_leaves_less_error_than_that_of_faiss(vectors):
     peer = faiss.ResidualQuantizer(DIM, STAGES, 4)
     peer.max_beam_size = 5
@@ -72,12 +73,14 @@ def test_residual_training_leaves_less_error_than_that_of_faiss(vectors):
     assert ours < 0.97 * theirs
 
 
+@pytest.mark.slow
 def test_additive_training_leaves_no_more_error_than_local_search_quantization_of_faiss(vectors):
     peer = faiss.LocalSearchQuantizer(DIM, STAGES, 4)
     ours, theirs = trained_errors(AdditiveVQ(DIM, STAGES, 4, beam=8), peer, vectors)
     assert ours < theirs
 
 
+@pytest.mark.slow
 def test_product_training_leaves_no_more_error_than_that_of_faiss(vectors):
     ours, theirs = trained_errors(ProductVQ(DIM, STAGES, 4), faiss.ProductQuantizer(DIM, STAGES, 4), vectors)
     assert ours < 1.01 * theirs

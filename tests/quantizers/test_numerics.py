@@ -8,41 +8,19 @@ import torch
 
 from vqvae.errors import NotFiniteError, UsageError
 from vqvae.quantizers import (
-    VQ,
-    AdditiveVQ,
     MovingAverage,
-    ProductResidualVQ,
     ProductVQ,
     Quantizer,
-    ResidualVQ,
     StraightThrough,
-    dispatch,
 )
 from vqvae.search import Index
-
-MAKE = {
-    "vq": lambda: VQ(8, 4),
-    "product": lambda: ProductVQ(8, 2, 4),
-    "greedy residual": lambda: ResidualVQ(8, 3, 3),
-    "residual": lambda: ResidualVQ(8, 3, 3, beam=4),
-    "additive": lambda: AdditiveVQ(8, 2, 3, beam=2, refinements=1),
-    "product residual": lambda: ProductResidualVQ(8, 2, 2, 3),
-}
-
-
-@pytest.fixture(params=MAKE)
-def quantizer(request: pytest.FixtureRequest) -> Quantizer:
-    return MAKE[request.param]()
 
 
 def error(quantizer: Quantizer, x: torch.Tensor) -> float:
     return float((x.double() - quantizer.decode(quantizer.encode(x)).double()).square().sum(1).mean().detach())
 
 
-@pytest.mark.parametrize("path", ["compiled", "plain"])
-def test_far_from_zero_the_error_is_as_low_as_near_it(quantizer, path, monkeypatch):
-    if path == "plain":
-        monkeypatch.setattr(dispatch, "_load", lambda: None)
+def test_far_from_zero_the_error_is_as_low_as_near_it(quantizer, path):
     x = torch.randn(500, 8)
     torch.manual_seed(0)
     quantizer.fit(x)
@@ -139,10 +117,7 @@ def test_fitting_to_no_vectors_is_refused(quantizer):
         quantizer.fit(torch.empty(0, 8))
 
 
-@pytest.mark.parametrize("path", ["compiled", "plain"])
-def test_another_default_dtype_changes_nothing(quantizer, path, monkeypatch):
-    if path == "plain":
-        monkeypatch.setattr(dispatch, "_load", lambda: None)
+def test_another_default_dtype_changes_nothing(quantizer, path):
     x = torch.randn(60, 8)
     expected = quantizer.encode(x)
     torch.set_default_dtype(torch.float64)
@@ -178,6 +153,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_compiled_and_exported_quantizers_find_the_same_for_any_number_of_vectors():
     """In a process of its own: the checks of shapes that tests add to annotations cannot be compiled."""
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)

@@ -19,12 +19,6 @@ from vqvae.quantizers import (
 )
 
 
-@pytest.fixture(params=["compiled", "plain"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "plain":
-        monkeypatch.setattr(dispatch, "_load", lambda: None)
-
-
 @pytest.fixture
 def vectors() -> torch.Tensor:
     return torch.randn(500, 8) @ torch.randn(8, 8)

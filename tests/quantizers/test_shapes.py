@@ -5,27 +5,12 @@ import torch
 
 from vqvae.quantizers import (
     VQ,
-    AdditiveVQ,
     MovingAverage,
     ProductResidualVQ,
     ProductVQ,
     Quantizer,
-    ResidualVQ,
     StraightThrough,
 )
-
-MAKE = {
-    "vq": lambda **more: VQ(8, 4, **more),
-    "product": lambda **more: ProductVQ(8, 2, 3, **more),
-    "residual": lambda **more: ResidualVQ(8, 3, 3, **more),
-    "additive": lambda **more: AdditiveVQ(8, 2, 3, beam=2, **more),
-    "product residual": lambda **more: ProductResidualVQ(8, 2, 2, 3, **more),
-}
-
-
-@pytest.fixture(params=MAKE)
-def make(request: pytest.FixtureRequest):
-    return MAKE[request.param]
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 5), (2, 3, 4), (0,), (2, 0, 4)], ids=str)

@@ -11,9 +11,9 @@ from tests.conftest import TINY_MODEL
 from vqvae.codec.autoencoder import normalize, to_vectors
 from vqvae.data.base import ImagesInMemory
 from vqvae.models.build import build_autoencoder
-from vqvae.quantizers import DiVeQ, StraightThrough, count_usage
+from vqvae.quantizers import DiVeQ, ScheduledEstimator, StraightThrough, count_usage
 from vqvae.training import ImageCompression
-from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodebooks, MaintainCodebooks
+from vqvae.training.callbacks import AverageWeights, InitializeCodebooks, MaintainCodebooks
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ def test_the_estimator_changes_at_its_share_of_the_training(module, images):
 
     class Watch(Callback):
         def on_train_batch_end(self, trainer, pl_module, *_):
-            seen.append(type(pl_module.autoencoder.quantizer.estimator))
+            seen.append(type(pl_module.autoencoder.quantizer.estimator.active))
 
-    module.autoencoder.quantizer.set_estimator(StraightThrough())
-    train(module, images, 10, FinishWith(DiVeQ(), start=0.7), Watch())
+    module.autoencoder.quantizer.set_estimator(ScheduledEstimator(StraightThrough(), DiVeQ(), start=0.7))
+    train(module, images, 10, Watch())
     assert seen == [StraightThrough] * 7 + [DiVeQ] * 3
 
 

@@ -1,6 +1,7 @@
 """A training that was killed and resumed ends with the weights of one that was not, bit for bit."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from tests.training.kill import Killed, Raise
 from vqvae.data.base import ImageDataModule
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.models.build import build_autoencoder
-from vqvae.quantizers import NSVQ, DiVeQ, MovingAverage
+from vqvae.quantizers import NSVQ, DiVeQ, Estimator, MovingAverage, ScheduledEstimator
 from vqvae.training import AtomicCheckpoints, ImageCompression
-from vqvae.training.callbacks import AverageWeights, FinishWith, InitializeCodebooks, MaintainCodebooks
+from vqvae.training.callbacks import AverageWeights, InitializeCodebooks, MaintainCodebooks
 
 STEPS = 13
 NOT_FROM_THE_START = Raise(0)
-ESTIMATORS: dict[str, Any] = {"nsvq_diveq": NSVQ, "ema": MovingAverage}
+ESTIMATORS: dict[str, Callable[[], Estimator]] = {
+    "nsvq_diveq": lambda: ScheduledEstimator(NSVQ(), DiVeQ(), start=0.4),
+    "ema": MovingAverage,
+    "ema_diveq": lambda: ScheduledEstimator(MovingAverage(), DiVeQ(), start=0.4),
+    "nsvq_ema": lambda: ScheduledEstimator(NSVQ(), MovingAverage(), start=0.4),
+}
 
 
 class Crops(ImageDataModule):
@@ -57,7 +63,6 @@ def train(
         MaintainCodebooks(period=4, threshold=0.9, until=0.9, alarm=0.1),
         AverageWeights(decay=0.9),
         ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False),
-        *([FinishWith(DiVeQ(), start=0.4)] if estimator == "nsvq_diveq" else []),
         *([end] if end else []),
     ]
     Trainer(
@@ -85,6 +90,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, torch
         return {name: train(tmp_path_factory.mktemp(name), name) for name in ESTIMATORS}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:.*dataloader is not resumable")
 @pytest.mark.parametrize(
     ("every", "moment"),
@@ -97,13 +103,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, torch
         (13, Raise(13)),  # when nothing is left to do
     ],
 )
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", ["nsvq_diveq", "ema"])
 def test_a_killed_training_ends_with_the_same_weights(tmp_path, whole, estimator, every, moment):
     with pytest.raises(Killed):
         train(tmp_path, estimator, every, moment)
     assert equal(train(tmp_path, estimator, every, NOT_FROM_THE_START), whole[estimator])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [Raise(5), Raise(8)], ids=["before the change", "after it"])
+@pytest.mark.parametrize("estimator", ["nsvq_ema", "ema_diveq"])
+def test_estimators_with_a_state_may_follow_one_another(tmp_path, whole, estimator, moment):
+    with pytest.raises(Killed):
+        train(tmp_path, estimator, 2, moment)
+    assert equal(train(tmp_path, estimator, 2, NOT_FROM_THE_START), whole[estimator])
+
+
+@pytest.mark.slow
 def test_a_training_may_be_killed_again_and_again(tmp_path, whole):
     for step in (3, 5, 6, 10, 11, 13):
         with pytest.raises(Killed):
@@ -111,6 +127,7 @@ def test_a_training_may_be_killed_again_and_again(tmp_path, whole):
     assert equal(train(tmp_path, "nsvq_diveq", 1, NOT_FROM_THE_START), whole["nsvq_diveq"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"accumulate_grad_batches": 2}, {"limit_train_batches": 3}, {"max_steps": -1, "max_epochs": 3}],
@@ -123,6 +140,7 @@ def test_so_it_does_however_the_epochs_are_cut(tmp_path, changes):
     assert equal(train(tmp_path, "nsvq_diveq", 5, NOT_FROM_THE_START, **changes), undisturbed)
 
 
+@pytest.mark.slow
 def test_it_may_go_on_with_another_number_of_workers(tmp_path, whole):
     with pytest.raises(Killed):
         train(tmp_path, "nsvq_diveq", 3, Raise(7), workers=2)

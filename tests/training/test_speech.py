@@ -50,7 +50,7 @@ def test_the_loss_is_the_information_at_a_fine_step(module):
 
 
 def test_the_code_length_trains_the_codebooks(module, spectrum):
-    module.fit_codebooks(module.vectors(spectrum), 3)
+    module.fit_codebooks(spectrum, 3)
     module.log = lambda *args, **kwargs: None
     loss = module.training_step(spectrum, 0)["loss"]
     loss.backward()
@@ -60,9 +60,8 @@ def test_the_code_length_trains_the_codebooks(module, spectrum):
 
 
 def test_a_fitted_density_costs_what_a_search_over_one_scale_finds_or_less(module, spectrum):
-    module.fit_codebooks(module.vectors(spectrum), 3)
+    module.fit_codebooks(spectrum, 3)
     values = module.quantizer.decode(module.quantizer.encode(module.vectors(spectrum))).detach()
-    module.fit_density(spectrum)
     fitted = module.bits_per_bin(spectrum, values).item()
     with torch.no_grad():
         module.density.logits.copy_(torch.tensor([0.0, -50, -50]))

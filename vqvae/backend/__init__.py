@@ -1,1 +1,1 @@
-"""Compiled kernels: how they are made, run in threads, and chosen."""
+"""Compiled kernels: compilation, threads, dispatch."""

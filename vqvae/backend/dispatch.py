@@ -1,7 +1,7 @@
-"""Whether compiled or plain code computes. Beside each compiled kernel stands plain code that gives the same result.
+"""Dispatch between compiled and plain code. Each compiled kernel has a plain counterpart with the same results.
 
-Importing Numba takes most of a second, in which plain code has coded a small image: a program that may have no more to
-do than that starts with plain code.
+Importing Numba takes most of a second, in which plain code codes a small image: a program that may do no more than that
+starts with plain code.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from types import ModuleType
 from vqvae.errors import reason_of
 
 MIN_VECTORS_FOR_NUMBA = 1024
-"""Vectors whose coding takes as long with plain code as importing Numba."""
+"""Number of vectors that take plain code as long as importing Numba takes."""
 
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
 
@@ -26,11 +26,11 @@ def prefers_plain() -> bool:
 
 
 def import_compiled(module: str, otherwise: str) -> ModuleType | None:
-    """A module of compiled kernels; None, with a warning, where Numba cannot be imported.
+    """A module of compiled kernels; None, with a warning, if Numba cannot be imported.
 
     Args:
         module: the module's name.
-        otherwise: what happens without it, for the warning.
+        otherwise: the consequence, for the warning.
     """
     try:
         return import_module(module)
@@ -44,11 +44,11 @@ class Backend(ABC):
 
     @abstractmethod
     def use_compiled(self, vectors: int) -> bool:
-        """Whether compiled code should be used for this number of vectors, which are going to be coded."""
+        """Whether to use compiled code for coding this number of vectors."""
 
     @contextmanager
     def coding(self, vectors: int) -> Iterator[None]:
-        """Applies the choice to all that is called within."""
+        """Applies the choice to all code called within."""
         token = _plain.set(not self.use_compiled(vectors))
         try:
             yield
@@ -57,7 +57,7 @@ class Backend(ABC):
 
 
 class Compiled(Backend):
-    """Compiled code, wherever Numba is installed."""
+    """Compiled code, if Numba is installed."""
 
     def use_compiled(self, vectors: int) -> bool:
         return True
@@ -71,10 +71,10 @@ class Plain(Backend):
 
 
 class CompiledLater(Backend):
-    """Compiled code, but only once as many vectors have been coded as make up for importing Numba.
+    """Plain code for the first vectors, then compiled code.
 
     Args:
-        vectors: that number.
+        vectors: number of vectors after which importing Numba pays off.
     """
 
     def __init__(self, vectors: int = MIN_VECTORS_FOR_NUMBA):

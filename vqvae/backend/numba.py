@@ -1,4 +1,4 @@
-"""Functions compiled by Numba. Modules that import this one are only imported where Numba is there."""
+"""Compilation by Numba. Modules that import this one are imported only if Numba is installed."""
 
 from collections.abc import Callable
 from inspect import unwrap
@@ -8,21 +8,21 @@ import numba
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """The function as machine code, kept on disk after its first use, without Python's global lock."""
-    plain = unwrap(function)  # from what a type checker may have put around it
+    """The function as machine code, cached on disk, without the GIL."""
+    plain = unwrap(function)  # of the wrapper of a run-time type checker
     try:
         return numba.njit(nogil=True, cache=True, **options)(plain)
-    except RuntimeError:  # there is no folder that a cache could be written to
+    except RuntimeError:  # no folder for the cache is writable
         return numba.njit(nogil=True, **options)(plain)
 
 
 def compiled_freely(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same where the last bit does not matter, or nothing is rounded: a product and a sum may become one
-    operation, in any order. There must be no NaN.
+    """Likewise, with fused operations in any order, for code whose last bit does not matter or that does not round.
+    There must be no NaN.
     """
     return compiled(function, fastmath={"contract", "reassoc", "nnan", "nsz"})
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a part of the compiled ones that call it."""
+    """The function, inlined into compiled functions that call it."""
     return numba.njit(inline="always")(unwrap(function))

@@ -1,9 +1,10 @@
-"""Threads of Python's own, for kernels that do not hold Python's global lock."""
+"""Python threads for kernels that release the GIL."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 
 def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
-    """Calls the kernel with each of the arguments, in as many threads as PyTorch uses."""
+    """Calls the kernel with each tuple of arguments, in as many threads as PyTorch uses. The kernel may do so, too."""
     waiting = deque(calls)
 
     def work() -> None:
@@ -23,13 +24,14 @@ def in_threads(kernel: Callable[..., None], calls: Iterable[tuple[Any, ...]]) ->
             kernel(*arguments)
 
     threads = min(torch.get_num_threads(), len(waiting))
-    others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
+    others = [_pool(os.getpid()).submit(copy_context().run, work) for _ in range(threads - 1)]
     work()
     for other in others:
-        other.result()
+        if not other.cancel():  # one that has not begun has nothing left to do, and might wait for this very thread
+            other.result()
 
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of this process: those of a parent are lost when it forks."""
+    """The threads of this process: a fork does not inherit those of its parent."""
     return ThreadPoolExecutor(os.cpu_count(), "vqvae")

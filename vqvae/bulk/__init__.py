@@ -1,1 +1,1 @@
-"""Many files: which go where, read and written in the background, computed in batches."""
+"""Processing many files: inputs and outputs, background reading and writing, batches."""

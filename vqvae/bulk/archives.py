@@ -1,4 +1,4 @@
-"""Images into an archive and out of one, as tasks for a pipeline."""
+"""Pipeline tasks for archives: adding images, extracting images."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +30,8 @@ class Compressed(NamedTuple):
     """An image for an archive.
 
     Attributes:
-        job: its file, and its place in the archive.
-        entry: what the archive will hold of it; None where it is there already.
+        job: its file, and its path in the archive.
+        entry: the entry for the archive; None if the archive already has this name.
     """
 
     job: Job
@@ -45,7 +45,7 @@ class Compressed(NamedTuple):
 
 @dataclass(frozen=True)
 class CompressForArchive(Task[Job, UInt8[np.ndarray, "H W 3"], Compressed]):
-    """Compresses image files for an archive; `Appender.add` puts the results there.
+    """Compresses image files for an archive; `Appender.add` adds the results.
 
     Attributes:
         codec: of the archive.
@@ -59,7 +59,7 @@ class CompressForArchive(Task[Job, UInt8[np.ndarray, "H W 3"], Compressed]):
     _owners: dict[str, Path] = field(default_factory=dict, kw_only=True, repr=False)  # of names, the sources
 
     def skip(self, item: Job) -> Compressed | None:
-        """The result where the archive has an image of this name.
+        """The result if the archive has an image of this name.
 
         Raises:
             VqvaeError: the name is another source's, or not allowed.
@@ -89,12 +89,12 @@ class CompressForArchive(Task[Job, UInt8[np.ndarray, "H W 3"], Compressed]):
 
 
 def name_in_archive(job: Job) -> str:
-    """The image's name: its path in the folder that was given."""
+    """The image's name: its path relative to the input folder."""
     return job.target.relative_to(job.folder or Path()).as_posix()
 
 
 def archive_jobs(path: Path, found: Sequence[Found]) -> list[Job]:
-    """A job for each file that goes into an archive, once."""
+    """A job for each file to add to an archive, without repetitions."""
     jobs = (Job(file, path / file.relative_to(one.root), path) for one in found for file in one.files)
     return list(dict.fromkeys(jobs))
 
@@ -103,17 +103,17 @@ def archive_jobs(path: Path, found: Sequence[Found]) -> list[Job]:
 def open_archive(
     path: Path, jobs: Sequence[Job], store: ModelStore, named: bool
 ) -> Iterator[tuple[ImageCodec, Appender]]:
-    """Opens an archive for adding images, or makes a new one.
+    """Opens an archive for adding images, or creates it.
 
     Args:
         path: of the archive.
-        jobs: whose first readable image chooses the model of a new archive.
+        jobs: the first readable image determines the model of a new archive.
         store: the models.
         named: whether images keep their names.
 
     Raises:
         BitstreamError: `path` is something else, corrupt, or made with another model.
-        UsageError: it has images without names, so it could not be told which are there already.
+        UsageError: it has images without names, so it is unknown which images it already has.
     """
     if path.exists() and path.stat().st_size >= HEADER_BYTES:
         codec = store.for_archive(Archive(path))
@@ -122,7 +122,7 @@ def open_archive(
     make_folders(path.parent)
     with append(path, codec.model_id, named) as appender:
         if len(appender.archive) and not named:
-            raise UsageError(f"{path}: holds images without names, so no one knows which: choose another archive")
+            raise UsageError(f"{path}: holds images without names, so it is unknown which: choose another archive")
         yield codec, appender
 
 
@@ -131,7 +131,7 @@ class DecompressFromArchive(FileTask[None]):
     """Decompresses images of an archive to image files.
 
     Attributes:
-        archive: where they are.
+        archive: the archive.
         codec: of its model.
         numbers: of the images, by job.
         stages: decode the first stages only.
@@ -165,12 +165,12 @@ class DecompressFromArchive(FileTask[None]):
 
 
 def extraction_jobs(archive: Archive, numbers: Sequence[int], folder: Path, suffix: str) -> dict[Job, int]:
-    """A job for each image of an archive that is wanted, and its number.
+    """A job for each requested image of an archive, and its number.
 
     Args:
-        archive: where the images are.
-        numbers: of those that are wanted.
-        folder: where the image files go, in the tree that the names describe.
+        archive: the archive.
+        numbers: of the requested images.
+        folder: of the image files, whose names are paths in it.
         suffix: of the image files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Images of one size through a codec at once: several times as fast on a GPU, and where images are small."""
+"""Batches of images of one size: several times as fast on a GPU, and for small images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from vqvae.codec.refinement import Track
 from vqvae.formats import Coded
 
 MAX_IMAGES = 64
-MAX_PIXELS = 2**20  # of all images in a batch, unless it is a single one
+MAX_PIXELS = 2**20  # of a batch of more than one image
 
 
 def compression(
@@ -24,7 +24,7 @@ def compression(
     effort: int = 0,
     track: Track = iter,
 ) -> BatchRequest:
-    """Asks for the `Coded` indices of an image, for `write`; other arguments as in `ImageCodec.compress_batch`."""
+    """Requests the `Coded` indices of an image, for `write`; other arguments as in `ImageCodec.compress_batch`."""
 
     def compute(images: list[np.ndarray]) -> list[Coded]:
         batch = np.stack(images) if len(images) > 1 else images[0][None]  # a large one is not copied
@@ -43,7 +43,7 @@ def decompression(
     write: Callable[[UInt8[np.ndarray, "H W 3"]], Any],
     stages: int | None = None,
 ) -> BatchRequest:
-    """Asks for the image of coded indices, for `write`; other arguments as in `ImageCodec.decompress_batch`."""
+    """Requests the image of coded indices, for `write`; other arguments as in `ImageCodec.decompress_batch`."""
 
     def compute(batch: list[Coded]) -> UInt8[np.ndarray, "n H W 3"]:
         return codec.decompress_batch(batch, height, width, stages)

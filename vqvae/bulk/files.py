@@ -18,7 +18,7 @@ from vqvae.speech.codec import DEFAULT_RATE
 def compress_picture(
     codec: ImageCodec, picture: Picture, *, quality: float | None = None, progressive: bool = False
 ) -> bytes:
-    """The .vqz file for a picture, with everything that belongs to it.
+    """The .vqz file for a picture, with its metadata.
 
     Args:
         codec: of a model.
@@ -64,13 +64,13 @@ def compress_file(
     effort: int = 0,
     track: Track = iter,
 ) -> FileResult | SpeechFileResult:
-    """Compresses an image to a .vqz file, or a sound file to a .vqs file, which is there whole or not at all.
+    """Compresses an image to a .vqz file, or a sound file to a .vqs file, written atomically.
 
     Args:
         source: the image, or the recording of speech.
         target: the file to write; its suffix chooses between images and speech.
         model: name of a bundled model, or a model file; by default the bundled one that suits the input. For many
-            files, a store, which keeps what it has loaded.
+            files, a store, which loads each model once.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         bpp: instead of a quality: the most bits per pixel that the file may take.
         psnr: instead of a quality: the least PSNR that the image must have, in dB, before any search by `effort`.
@@ -83,7 +83,7 @@ def compress_file(
         track: iterates over the steps of that search, and may show progress or end it.
 
     Raises:
-        ImageError: the image cannot be read, or is of a kind that would lose something.
+        ImageError: the image cannot be read, or not be kept without loss of information.
         AudioError: the sound file cannot be read.
         UsageError: the model has a single rate, the rate cannot be reached, or an option does not suit the target.
     """
@@ -121,7 +121,7 @@ def decompress_file(
     stages: int | None = None,
     overwrite: bool = False,
 ) -> FileResult | SpeechFileResult:
-    """Decompresses a .vqz file to an image, or a .vqs file to a sound file, which is there whole or not at all.
+    """Decompresses a .vqz file to an image, or a .vqs file to a sound file; written atomically.
 
     Args:
         source: the .vqz or .vqs file.

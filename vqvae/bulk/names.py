@@ -1,4 +1,4 @@
-"""What output files are called."""
+"""Names of output files."""
 
 import sys
 from collections import Counter
@@ -12,23 +12,22 @@ def _same(name: str) -> str:
 
 
 fold_case: Callable[[str], str] = str.casefold if sys.platform in ("win32", "darwin") else _same
-"""Names that this makes equal are one file, on the file systems that are usual here."""
+"""Maps names to equal strings if they are the same file on the usual file systems of this platform."""
 
 
 def target_names(
     names: Iterable[str], suffixes: Collection[str], target_suffix: str, fold: Callable[[str], str] = fold_case
 ) -> dict[str, str]:
-    """The output file of each input file: `a.png` becomes `a.vqz`, by the names alone, whichever are asked for.
+    """The output file of each input file: `a.png` becomes `a.vqz`.
 
-    Where that would also be the name of another one's output (`a.jpg` beside `a.png`), or of a folder, the input keeps
-    its suffix: `a.png.vqz`. Where even that is the name of a folder, or differs from another in case alone on a system
-    that ignores case, a number is added.
+    If that is also the output of another file (`a.jpg` beside `a.png`), or a folder, the input keeps its suffix:
+    `a.png.vqz`. If even that is a folder, or equals another name on a system that ignores case, a number is added.
 
     Args:
-        names: of all files that there are, not only of those that are going to be processed; paths with slashes.
-        suffixes: those that are replaced, in lower case; others are part of the name.
+        names: of all existing files, not only of those to process; paths with slashes.
+        suffixes: the suffixes to replace, in lower case; others are part of the name.
         target_suffix: of the output files.
-        fold: makes names equal that cannot exist side by side.
+        fold: maps names that cannot coexist to equal strings.
     """
     whole = list(dict.fromkeys(names))
     short = [_without_suffix(name, suffixes) for name in whole]

@@ -1,4 +1,4 @@
-"""Where outputs may be written, and the folders that they need."""
+"""Checks of output paths, and their folders."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ def check_local(path: Path | None) -> None:
 
 
 def check_name(name: str, windows: bool = sys.platform == "win32") -> None:
-    """Refuses names of files that mean something else on this system.
+    """Refuses file names that are reserved on this system.
 
     Args:
         name: a relative path with slashes.
@@ -37,7 +37,7 @@ def check_name(name: str, windows: bool = sys.platform == "win32") -> None:
 
 
 def check_inside(path: Path, folder: Path) -> None:
-    """Raises VqvaeError where a link on the way to a path leads out of the folder."""
+    """Raises VqvaeError if a link in a path leads out of the folder."""
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise VqvaeError(
             f"{path}: a link on the way to it leads out of {folder}: remove the link, or choose another -o"
@@ -45,7 +45,7 @@ def check_inside(path: Path, folder: Path) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Makes a folder and those that it is in. Not recursive, as folders may be deep."""
+    """Makes a folder and its parents. Not recursive, as folders may be deeply nested."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
@@ -55,11 +55,11 @@ def make_folders(folder: Path) -> None:
 
 
 def claim_report(path: Path | None, option: str, overwrite: bool) -> None:
-    """Makes sure, before any work, that a report can be written.
+    """Checks, before any work, that a report can be written.
 
     Args:
-        path: of the report; None where none is asked for.
-        option: what names it on the command line.
+        path: of the report; None for no report.
+        option: the command line option that names it.
         overwrite: whether to replace a file that exists.
 
     Raises:

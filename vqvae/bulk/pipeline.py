@@ -19,14 +19,14 @@ Result = TypeVar("Result")
 
 
 class BatchRequest(NamedTuple):
-    """What is to be computed for an item, together with the items next to it that have the same key.
+    """The computation for an item, in a batch with neighbouring items of the same key.
 
     Attributes:
-        compute: gives a result for each of several values. Where it fails, it is called with each of them alone.
-        value: the item's own.
-        key: what the items of a batch have in common.
-        limit: most items in a batch.
-        write: stores what was computed for the item, and gives the item's result; called in a background thread.
+        compute: returns a result for each of several values. If it fails, it is called with each value alone.
+        value: that of the item.
+        key: equal for all items of a batch.
+        limit: the largest batch.
+        write: stores the computed result, and returns the item's result; called in a background thread.
     """
 
     compute: Callable[[list[Any]], Iterable[Any]]
@@ -38,7 +38,7 @@ class BatchRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome(Generic[Item, Result]):
-    """How the work on an item ended: with a result, or with an exception of any kind."""
+    """The outcome of an item: a result, or an exception of any kind."""
 
     item: Item
     result: Result | None
@@ -46,22 +46,22 @@ class Outcome(Generic[Item, Result]):
 
 
 class Task(ABC, Generic[Item, Loaded, Result]):
-    """What is done with each item: read it, then compute and write what `request` says."""
+    """The work on each item: read it, then compute and write as `request` says."""
 
     def skip(self, item: Item) -> Result | None:
-        """A result if there is nothing to do; called in the caller's thread, before anything is read."""
+        """The result if there is nothing to do; called in the caller's thread, before anything is read."""
         return None
 
     @abstractmethod
     def read(self, item: Item) -> Loaded:
-        """What the computation needs; called in a background thread."""
+        """Loads the item; called in a background thread."""
 
     @abstractmethod
     def request(self, item: Item, loaded: Loaded) -> BatchRequest:
-        """What to compute and to write; called in the caller's thread."""
+        """The computation for the loaded item; called in the caller's thread."""
 
     def __call__(self, item: Item) -> Result:
-        """The work on one item, without threads; raises what goes wrong."""
+        """Processes one item without threads; raises its errors."""
         done = self.skip(item)
         if done is not None:
             return done
@@ -72,7 +72,7 @@ class Task(ABC, Generic[Item, Loaded, Result]):
 
 
 class DaemonPool:
-    """Threads that wait for calls. Unlike those of concurrent.futures, they do not keep an interrupted program alive.
+    """Worker threads. Unlike those of concurrent.futures, they do not keep an interrupted program alive.
 
     Args:
         threads: number of threads.
@@ -110,7 +110,7 @@ class DaemonPool:
 
 @dataclass(frozen=True)
 class _Running(Generic[Item, Result]):
-    """An item that is being written, or that ended before it came to that."""
+    """An item that is being written, or whose outcome is known."""
 
     item: Item
     result: Future[Result]
@@ -123,13 +123,13 @@ class _Running(Generic[Item, Result]):
 
 
 class Pipeline(Generic[Item, Loaded, Result]):
-    """Works on items in their order.
+    """Processes items in order.
 
-    A batch depends on the order of the items and on their keys alone, never on how fast they are read.
+    Batches depend on the order and the keys of the items alone, never on timing.
 
     Args:
-        task: what to do with each.
-        workers: number of items that are read, and that are written, while others are computed.
+        task: the work on each item.
+        workers: number of items to read ahead and to write in the background.
     """
 
     def __init__(self, task: Task[Item, Loaded, Result], workers: int):
@@ -140,9 +140,9 @@ class Pipeline(Generic[Item, Loaded, Result]):
         self._writing: deque[_Running[Item, Result]] = deque()
 
     def run(self, items: Iterable[Item]) -> Generator[Outcome[Item, Result], None, None]:
-        """Yields how the work on each item ended, in their order.
+        """Yields the outcome of each item, in order.
 
-        Closing the iterator waits for what is being written; what is being read is left.
+        Closing the iterator waits for writes in progress, and abandons reads.
         """
         waiting = iter(items)
         self._pool = DaemonPool(2 * self._workers + 2)
@@ -199,14 +199,14 @@ class Pipeline(Generic[Item, Loaded, Result]):
             self._writing.append(_Running(item, written))
 
     def _finished(self, unfinished: int) -> Iterator[Outcome[Item, Result]]:
-        """The first outcomes: those that are there, and as many more as leave `unfinished` behind."""
+        """The next outcomes: those that are known, and more until only `unfinished` are pending."""
         while self._writing and (self._writing[0].result.done() or len(self._writing) > unfinished):
             yield self._writing[0].outcome()
             self._writing.popleft()
 
 
 def compute_batch(requests: Sequence[BatchRequest]) -> list[Future[Any]]:
-    """Computes what several items with one key ask for; for each alone, where that fails."""
+    """Computes the requests of a batch; one by one, if that fails."""
     if not requests:
         return []
     try:

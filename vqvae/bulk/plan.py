@@ -1,4 +1,4 @@
-"""Which files are read, and where each result is written."""
+"""Inputs and outputs of a run."""
 
 import os
 from collections import Counter, defaultdict
@@ -16,12 +16,12 @@ OURS = {".vqz", ".vqa"}
 
 
 class Job(NamedTuple):
-    """One file to read and the one to write.
+    """An input file and its output.
 
     Attributes:
         source: the input.
         target: the output.
-        folder: what the output must lie in, links followed; None for no limit.
+        folder: must contain the output, links resolved; None for no restriction.
     """
 
     source: Path
@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The files of a folder, or one that was named.
+    """The files of a folder, or a single named file.
 
     Attributes:
         root: the folder.
@@ -47,10 +47,10 @@ class Found(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a command does.
+    """The jobs of a command.
 
     Attributes:
-        jobs: in order, each once.
+        jobs: in order, without repetitions.
         skipped: for each folder given, its files of other types: their number by suffix.
     """
 
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
 def find_files(path: Path, suffixes: Collection[str]) -> Found:
     """The file itself, whatever its suffix, or a folder's files with one of these suffixes, at any depth.
 
-    Images are no surprise beside compressed files, nor these beside images, so they are not counted as skipped.
+    Images and compressed files are not counted as skipped, as they are expected beside each other.
 
     Raises:
         VqvaeError: a folder without such files.
@@ -82,7 +82,7 @@ def find_files(path: Path, suffixes: Collection[str]) -> Found:
 
 
 def find_all(inputs: Sequence[Path], suffixes: Collection[str]) -> list[Found]:
-    """The files that inputs stand for, input by input.
+    """The files of each input.
 
     Raises:
         VqvaeError: a folder without files that have one of these suffixes.
@@ -91,7 +91,7 @@ def find_all(inputs: Sequence[Path], suffixes: Collection[str]) -> list[Found]:
 
 
 def describe_skipped(skipped: Counter[str]) -> str:
-    """How many files there are of which types: `3 of type .txt, 1 of type .psd`."""
+    """The number of files by type: `3 of type .txt, 1 of type .psd`."""
     return ", ".join(f"{number} of type {suffix}" for suffix, number in skipped.most_common())
 
 
@@ -102,18 +102,18 @@ def plan(
     target_suffix: str,
     without_suffix: bool = False,
 ) -> Plan:
-    """Where each input goes, once: beside itself, or into `output`, where folders keep their inner tree.
+    """The job of each input file: its output is beside it, or in `output`, where folders keep their tree.
 
     Args:
         inputs: files and folders.
         output: a file name for a single input file, otherwise a folder.
-        suffixes: what to look for in folders, and what an output's suffix replaces, as `target_names` has it.
+        suffixes: of the files to find in folders; replaced in the names of outputs, see `target_names`.
         target_suffix: of the files to write, unless `output` names the file.
         without_suffix: whether files without a suffix may be inputs, too, so that outputs must differ from theirs.
 
     Raises:
         UsageError: `output` names a file, but the inputs are several, or it is a URL.
-        VqvaeError: a folder holds nothing to do.
+        VqvaeError: a folder without such files.
     """
     check_local(output)
     if output is not None and output.suffix and not output.is_dir():
@@ -135,7 +135,7 @@ def plan(
 
 
 def _name_targets(files: Iterable[Path], suffixes: Collection[str], target_suffix: str) -> dict[Path, str]:
-    """The name of each file's output, which depends on the files beside it, even those that are not asked for."""
+    """The name of each file's output, which depends on all files beside it."""
     folders: dict[Path, list[Path]] = defaultdict(list)
     for file in files:
         folders[file.parent].append(file)
@@ -151,7 +151,7 @@ def _names_beside(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             yield from (e.name for e in entries if Path(e.name).suffix.lower() in suffixes and e.is_file())
-    except OSError:  # there is no such folder, which is told when its file is read
+    except OSError:  # the folder is missing: reported when its file is read
         return
 
 

@@ -1,4 +1,4 @@
-"""The work on one file, as a task for a pipeline: an image to a .vqz file, or back."""
+"""Pipeline tasks for files: an image to a .vqz file, or back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,19 +28,19 @@ LARGE = 2**24
 """Pixels of an image that takes long enough to be announced."""
 
 BYTES_A_PIXEL = 14
-"""Memory while an image is compressed or decompressed, as a test has it."""
+"""Memory while an image is compressed or decompressed; verified by a test."""
 
 
 class FileResult(NamedTuple):
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
         source, target: the files.
-        kept: whether the target was there, and has been kept.
-        width, height: of the image, in pixels; 0 where the target has been kept.
+        kept: whether the target existed and was kept.
+        width, height: of the image, in pixels; 0 if the target was kept.
         bytes: size of the compressed file.
-        stages: the stages that were decoded, where these are not all, and how many there are.
-        lost: what is missing in the target, by name: metadata that a format cannot hold, for instance.
+        stages: numbers of decoded and of all stages, if not all were decoded.
+        lost: names of metadata missing in the target, because its format cannot hold it, for instance.
     """
 
     source: Path
@@ -54,17 +54,17 @@ class FileResult(NamedTuple):
 
 
 def ignore(message: str) -> None:
-    """Takes a message and does nothing with it."""
+    """Ignores a message."""
 
 
 @dataclass(frozen=True)
 class FileTask(Task[Job, Loaded, FileResult]):
-    """What the work on any file begins with: whether its target may be written.
+    """The base of tasks for files: checks whether the target may be written.
 
     Attributes:
         store: the models.
         overwrite: whether to replace targets that exist.
-        announce: is told of images that take long.
+        announce: called with a message about images that take long.
     """
 
     store: ModelStore
@@ -73,7 +73,7 @@ class FileTask(Task[Job, Loaded, FileResult]):
     _owners: dict[Path, Path] = field(default_factory=dict, kw_only=True, repr=False)  # of targets, the sources
 
     def skip(self, item: Job) -> FileResult | None:
-        """The result where a target is kept.
+        """The result if the target is kept.
 
         Raises:
             VqvaeError: the target is another source's, the source itself, or outside the output folder.
@@ -102,7 +102,7 @@ class CompressFiles(FileTask[tuple[Picture, Chunks]]):
     """Compresses image files to .vqz files.
 
     Attributes:
-        quality, bpp, psnr, progressive, metadata, effort, track: as `compress_file` has them.
+        quality, bpp, psnr, progressive, metadata, effort, track: as in `compress_file`.
     """
 
     quality: float | None = None
@@ -179,7 +179,7 @@ class DecompressFiles(FileTask[bytes]):
 
 
 def decoded_stages(codec: ImageCodec, coded: Coded, stages: int | None) -> tuple[int, int] | None:
-    """How many stages are decoded, and how many the model has; None where these are all."""
+    """Numbers of decoded stages and of the model's stages; None if all are decoded."""
     every = codec.stages
     used = min(stages or every, len(coded.sections) if coded.progressive else every)
     return (used, every) if used < every else None

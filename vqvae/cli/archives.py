@@ -1,4 +1,4 @@
-"""What `encode` and `decode` do with an archive, and what they say."""
+"""`encode` and `decode` of an archive, and their messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,12 +23,12 @@ from vqvae.models.store import ModelStore
 def encode_into_archive(
     path: Path, inputs: Sequence[Path], store: ModelStore, named: bool, quality: float | None, workers: int
 ) -> bool:
-    """Adds images to an archive, without those whose names it has already.
+    """Adds images to an archive, except those whose names it already has.
 
     Args:
-        path: the archive, made where there is none.
+        path: the archive; created if it does not exist.
         inputs: image files and folders.
-        store: the models, of which one compresses them; that of the archive, if it is there.
+        store: the models; an existing archive keeps its model.
         named: whether the images keep their names: their paths in the folders given.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         workers: number of images to read ahead.
@@ -38,7 +38,7 @@ def encode_into_archive(
 
     Raises:
         BitstreamError: `path` is something else, corrupt, or made with another model.
-        UsageError: without names, it could not be told which are there already.
+        UsageError: the archive has no names, so it is unknown which images it already has.
     """
     check_local(path)
     found = find_all(inputs, READABLE)
@@ -73,10 +73,10 @@ def decode_archive(
     """Writes the images of an archive to a folder that keeps their tree.
 
     Args:
-        archive: where they are.
-        store: where its model is.
-        only: the names of those to decode; none means all.
-        output: the folder; by default beside the archive, and called like it.
+        archive: the archive.
+        store: the models.
+        only: names of the images to decode; empty for all.
+        output: the folder; by default beside the archive, with its name.
         suffix: of the image files to write.
         force: whether to replace files that exist.
         stages: decode the first stages only; None for all.
@@ -104,6 +104,6 @@ def decode_archive(
 
 
 def warn_incomplete(archive: Archive) -> None:
-    """Says so where the last block is not complete."""
+    """Warns if the last block is incomplete."""
     if archive.torn_bytes:
-        say(f"{archive.path}: its last block was not finished: {archive.torn_bytes} bytes are ignored")
+        say(f"{archive.path}: its last block is incomplete: {archive.torn_bytes} bytes are ignored")

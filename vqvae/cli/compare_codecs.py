@@ -19,7 +19,7 @@ from vqvae.media.images import check_writable_format, write_image
 from vqvae.models.store import ModelStore
 
 PLOTS = (".png", ".svg")
-MOST_CROPS = 4  # images in the picture of crops
+MAX_CROPS = 4  # images in the picture of crops
 
 
 def compare_path(
@@ -32,16 +32,16 @@ def compare_path(
     crops_file: Path | None,
     efforts: Sequence[int] = (0,),
 ) -> bool:
-    """Measures a model and other codecs on the images of a path, prints the figures and writes what is asked for.
+    """Measures a model and other codecs on the images of a path, prints the figures and writes the requested files.
 
     Args:
         store: the models, of which one is measured.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
-        against: the other codecs, with commas between.
-        json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
-        plot_file: where to draw the curves, if anywhere.
-        crops_file: where to put crops of some images side by side, if anywhere.
+        against: the other codecs, separated by commas.
+        json_file: the file for all figures, if any; `-` for standard output, instead of tables.
+        plot_file: the figure of the curves, if any.
+        crops_file: the picture of crops of some images, if any.
         efforts: of our encoder; a curve for each.
 
     Returns:
@@ -64,7 +64,7 @@ def compare_path(
     def work(source: Source) -> None:
         image = source.load()
         with errors_of(source):
-            if not measured:  # what is compiled at the first use shall not count
+            if not measured:  # warm-up: compilation at the first use is not timed
                 for coder in coders:
                     coder.decode(coder.encode(image, coder.qualities[0]))
             measured[source] = measure(coders, image)
@@ -78,7 +78,7 @@ def compare_path(
         with atomic_path(plot_file) as temporary:
             draw_curves(report["codecs"]).savefig(temporary, format=plot_file.suffix[1:].lower(), dpi=150)
     if crops_file:
-        shown = list(measured)[:: -(-len(measured) // MOST_CROPS)]
+        shown = list(measured)[:: -(-len(measured) // MAX_CROPS)]
         write_image(draw_crops([panels(Path(one.name).stem, one.load(), ours, others) for one in shown]), crops_file)
     return not failed
 

@@ -1,8 +1,9 @@
-"""The `eval` command: images through the codec, and a table of what came out."""
+"""The `eval` command: compresses and decompresses images, and prints the figures."""
 
 import json
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +13,13 @@ from jaxtyping import UInt8
 from vqvae.bulk.plan import find_files
 from vqvae.cli.progress import run_each, say_skipped
 from vqvae.cli.tables import number, print_table
+from vqvae.errors import needs_extra
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
 from vqvae.media.atomic import atomic_path
 from vqvae.media.images import READABLE, read_image
 from vqvae.models.store import ModelStore
 
-MOST_ROWS = 50  # images listed one by one on the screen; the JSON file has all of them
+MAX_ROWS = 50  # images listed one by one on the screen; the JSON file lists all
 
 
 class Source(NamedTuple):
@@ -39,13 +41,15 @@ def evaluate_path(
         store: the models, of which one is evaluated.
         path: an image, a folder, or `cifar10:test`.
         data_root: the folder that holds CIFAR10.
-        json_file: where to write all figures, if anywhere; `-` for standard output, instead of tables.
+        json_file: the file for all figures, if any; `-` for standard output, instead of tables.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         effort: of the encoder, from 0 to 9.
 
     Returns:
         whether every image could be evaluated.
     """
+    with needs_extra("train"):
+        import_module("torchmetrics")  # at once, not for each image
     sources = find_images(path, data_root)
     model = store.path_for_all(source.load for source in sources)
     codec = store.codec(model)
@@ -62,10 +66,10 @@ def evaluate_path(
 
 
 def find_images(path: str, data_root: Path) -> list[Source]:
-    """The name of each image that a path stands for, and how to load it."""
+    """The images of a path: their names, and how to load them."""
     if path == "cifar10:test":
-        from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
-
+        with needs_extra("train"):
+            from vqvae.data.cifar10 import load_cifar10  # brings torchvision, which plain images do without
         images = load_cifar10(data_root, train=False).permute(0, 2, 3, 1).numpy()
         return [Source(f"cifar10:test/{number:05}", image.copy) for number, image in enumerate(images)]
     found = find_files(Path(path), READABLE)
@@ -74,10 +78,10 @@ def find_images(path: str, data_root: Path) -> list[Source]:
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Prints a row per image, where they are not too many, and one for all."""
+    """Prints a row per image, unless there are too many, and the summary."""
     columns = ["bpp", "payload_bpp", "psnr", "ssim", "encode_s", "decode_s"]
     images = report["per_image"]
-    if len(images) <= MOST_ROWS:
+    if len(images) <= MAX_ROWS:
         print_table(
             ["image", *columns], ([image["name"], *(number(image[column]) for column in columns)] for image in images)
         )
@@ -88,7 +92,7 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def publish(report: dict[str, Any], json_file: str | None, show: Callable[[dict[str, Any]], None]) -> None:
-    """Shows figures, and writes them as JSON; to standard output instead, where the file is `-`."""
+    """Prints figures and writes them as JSON; only JSON to standard output if the file is `-`."""
     text = json.dumps(report, indent=1, allow_nan=False)
     if json_file == "-":
         print(text)

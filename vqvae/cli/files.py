@@ -1,4 +1,4 @@
-"""Files to files: what `encode` and `decode` do without an archive, and what they say."""
+"""`encode` and `decode` of files, without an archive, and their messages."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ def encode_files(task: CompressFiles, inputs: Sequence[Path], output: Path | Non
     """Compresses image files.
 
     Args:
-        task: what to do with each.
+        task: the task for each file.
         inputs: files and folders.
-        output: a folder, or a file name for a single input; None for beside the inputs.
+        output: a folder, or a file name for a single input; None to write beside the inputs.
         workers: number of images to read ahead and to write in the background.
 
     Returns:
@@ -56,5 +56,5 @@ def describe_decompressed(result: FileResult) -> str:
 
 
 def describe_kept(result: FileResult) -> str:
-    """The line about a file that was there."""
+    """The line about an existing output."""
     return f"{result.target}: exists, kept, {result.source} was not read (--force replaces it)"

@@ -1,27 +1,26 @@
-"""What is in a file, and which models there are."""
+"""The facts of files, and of the bundled models."""
 
 from pathlib import Path
 from typing import Any
 
-from vqvae.entropy import Context, Histogram, Uniform
+from vqvae.entropy import EntropyModel
 from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
 from vqvae.formats.vqa.reader import Archive
 from vqvae.formats.vqz import HINT_BYTES, UnverifiedFile, split
 from vqvae.models.file import load_codec, read_model
+from vqvae.models.registry import components
 from vqvae.models.speech import load_speech
-from vqvae.models.store import ModelStore, shipped_models, shipped_speech_models
+from vqvae.models.store import ModelStore, bundled_models, bundled_speech_models
 from vqvae.speech.codec import HIGHEST_RATE, LOWEST_RATE
 from vqvae.speech.mdct import SAMPLE_RATE
-
-ENTROPY_MODELS = {model.code: model.__name__ for model in (Uniform, Histogram, Context)}
 
 
 def describe_file(path: Path) -> dict[str, Any]:
     """The facts of a .vqz file, by name.
 
     Raises:
-        BitstreamError: it is none, or damaged.
+        BitstreamError: it is not a .vqz file, or damaged.
     """
     data = path.read_bytes()
     with errors_of(path):
@@ -36,7 +35,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "height": file.height,
         "model": model,
         "model_id": file.hint.hex(),
-        "entropy_model": ENTROPY_MODELS.get(coded.entropy_code, str(coded.entropy_code)),
+        "entropy_model": _entropy_model(coded.entropy_code),
         "bytes": len(data),
         "stages": len(coded.sections) if coded.progressive else "all",
         "payload_bytes": coded.payload_bytes,
@@ -74,7 +73,7 @@ def describe_archive(archive: Archive) -> dict[str, Any]:
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """Prints facts a line each, and then the images of an archive."""
+    """Prints facts, one per line, and then the images of an archive."""
     for key, value in facts.items():
         if key != "per_image":
             print(f"{key}: {value}")
@@ -83,8 +82,13 @@ def print_facts(facts: dict[str, Any]) -> None:
         print(f"{size:>13} {image['payload_bytes']:>10} bytes  {image['name']}")
 
 
+def _entropy_model(code: int) -> str:
+    """The registered name of the kind of entropy model that has this code in files; the code where none has."""
+    return next((name for name, kind in components(EntropyModel).items() if kind.code == code), str(code))
+
+
 def _find_model(file: UnverifiedFile) -> str | None:
-    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    """The bundled model that made a file; None for another one, whose files cannot be checked without it."""
     store = ModelStore()
     try:
         return store.paths[file.verify(store.paths)].stem
@@ -100,11 +104,11 @@ def _find_model_of_archive(archive: Archive) -> str | None:
 
 
 def describe_models() -> list[dict[str, str]]:
-    """What is worth knowing of each bundled model for images, by the headings of a table."""
+    """The figures of each bundled model for images, by column of the table."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
-    for name, path in shipped_models().items():
+    for name, path in bundled_models().items():
         model, autoencoder = read_model(path), load_codec(path).autoencoder
         quantizer = autoencoder.quantizer
         reached = model.about.get("test", {})
@@ -126,9 +130,9 @@ def describe_models() -> list[dict[str, str]]:
 
 
 def describe_speech_models() -> list[dict[str, str]]:
-    """What is worth knowing of each bundled model for speech, by the headings of a table."""
+    """The figures of each bundled model for speech, by column of the table."""
     rows = []
-    for name, path in shipped_speech_models().items():
+    for name, path in bundled_speech_models().items():
         codec = load_speech(path)
         quantizer = codec.model.quantizer
         rows.append(

@@ -1,4 +1,4 @@
-"""`compress.py`, also installed as `vqvae`: image files to small files and back."""
+"""`compress.py`, also installed as `vqvae`: compresses and decompresses images and speech."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from vqvae.errors import UsageError, VqvaeError, one_line
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
 
 app = typer.Typer(
-    help="Compress images with vector-quantised autoencoders.",
+    help="Compress images and speech with vector-quantised autoencoders.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -44,18 +44,18 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line, and ends the program; whatever goes wrong is one line.
+    """Runs the command line, and exits; errors are one line.
 
     Exit codes: 0 everything done, 1 something failed, 2 wrong usage, 130 interrupted. With the environment variable
-    VQVAE_TRACEBACK, an exception that is not the project's own comes with its traceback.
+    VQVAE_TRACEBACK, exceptions other than VqvaeError are printed with their traceback.
 
     Args:
         arguments: by default those of the program.
     """
-    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: what matters, we say
+    warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: relevant ones are reported by us
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names of files may hold what a console cannot show
+            stream.reconfigure(errors="backslashreplace")  # file names may hold what a console cannot print
     try:
         app(arguments)
     except Exception as error:

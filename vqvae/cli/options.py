@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options of several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ KnownModel = Annotated[
     str | None,
     typer.Option("--model", help="Model file, if not one of the bundled models.", show_default=False),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 Kbps = Annotated[
     float | None, typer.Option(min=6, max=64, help="Speech: rate in kbit/s, 6 to 64.", show_default="13.2")
 ]

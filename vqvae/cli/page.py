@@ -20,7 +20,7 @@ from vqvae.media.formats import MAX_SIDES
 from vqvae.media.images import READABLE, read_image
 from vqvae.models.store import ModelStore
 
-WHITE = 32  # levels of 255: the error that is white in the map
+WHITE = 32  # levels of 255: the error that the map shows in white
 
 FIGURE = Template("""<figure>
 <div class="stage">
@@ -41,7 +41,7 @@ def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality:
     Args:
         store: the models.
         inputs: images and folders.
-        output: the page, which may be written.
+        output: the page.
         quality: from 0 to 100, of a variable-rate model; None for the default.
 
     Returns:
@@ -57,7 +57,7 @@ def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality:
         page = Template((files("vqvae.cli") / "compare.html").read_text("utf-8"))
         with atomic_path(output) as temporary:
             text = page.substitute(white=WHITE, figures="".join(figures))
-            temporary.write_text(text, "utf-8", errors="backslashreplace")  # names of files may be no text
+            temporary.write_text(text, "utf-8", errors="backslashreplace")  # file names may be invalid Unicode
         print(f"page: {output}")
     return not failed
 

@@ -21,7 +21,7 @@ def input_from_pipe(inputs: Sequence[Path], output: Path | None) -> Iterator[Seq
         output: a file, a folder, or `-`.
 
     Raises:
-        UsageError: there is no single input to go with `-`, or no output.
+        UsageError: there is more than one input, or no output.
     """
     if PIPE in (*inputs, output) and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UsageError("- stands for a single file: name one input")

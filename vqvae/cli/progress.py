@@ -1,4 +1,4 @@
-"""One item after another, with a progress bar: what is said of each, and what failed."""
+"""Runs tasks over items with a progress bar, and reports results and failures."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
 
 
 class Tally(NamedTuple):
-    """How many items were done, kept as they were, and failed."""
+    """Numbers of items that were done, kept and failed."""
 
     done: int
     kept: int
@@ -34,7 +34,7 @@ class Tally(NamedTuple):
 
 
 def say(message: str) -> None:
-    """Prints a line for the person on standard error; names of files cannot break it."""
+    """Prints a line on standard error; control characters in file names are escaped."""
     _console.print(message.translate(CONTROL))
 
 
@@ -44,19 +44,19 @@ def track_search(steps: Iterable[int]) -> Iterable[int]:
 
 
 def say_skipped(skipped: dict[Any, Any]) -> None:
-    """Says which files of folders are left out because of their type."""
+    """Reports which files of folders are skipped because of their type."""
     for folder, suffixes in skipped.items():
         say(f"{folder}: skipped {describe_skipped(suffixes)}")
 
 
 def run(items: Sequence[Item], task: Task[Item, Any, Result], workers: int, describe: Callable[[Result], str]) -> Tally:
-    """Does a task for all items, says of each how it ended, and goes on after failures.
+    """Runs a task for all items, reports each result, and continues after failures.
 
     Args:
-        items: what to work on.
-        task: what to do; a result that has a true `kept` is counted as such.
-        workers: number of items that are read, and that are written, while others are computed.
-        describe: what to say of a result.
+        items: the items.
+        task: the task; a result with a true `kept` is counted as kept.
+        workers: number of items to read ahead and to write in the background.
+        describe: the line to print about a result; an empty one is not printed.
     """
     with closing(Pipeline(task, workers).run(items)) as outcomes:
         return _report(outcomes, len(items), describe)

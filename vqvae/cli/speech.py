@@ -136,7 +136,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def describe_speech(path: Path) -> dict[str, Any]:
-    """The facts of a .vqs file, by name; all of it is read, if the shipped model made it.
+    """The facts of a .vqs file, by name; all of it is read, if the bundled model made it.
 
     Raises:
         BitstreamError: it is none, or damaged.
@@ -162,7 +162,7 @@ def describe_speech(path: Path) -> dict[str, Any]:
 
 
 def _find_model(data: bytes) -> str | None:
-    """The shipped model that made a file; None for another one, whose files cannot be checked without it."""
+    """The bundled model that made a file; None for another one, whose files cannot be checked without it."""
     codec = ModelStore().speech
     try:
         container = unpack_speech(data, codec.model_id)

@@ -1,15 +1,15 @@
-"""Tables for people and for pipes."""
+"""Tables for terminals and for pipes."""
 
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-PIPE_WIDTH = 1000  # where there is no screen to fit
+PIPE_WIDTH = 1000  # without a terminal
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table: the first column on the left, the others, figures mostly, on the right."""
+    """Prints a table: the first column left-aligned, the others, mostly figures, right-aligned."""
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", overflow="fold")
@@ -21,5 +21,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def number(value: int | float | None, format: str = ".4f") -> str:
-    """A figure as it stands in tables."""
+    """A figure, formatted; - for None."""
     return "-" if value is None else f"{value:{format}}"

@@ -2,51 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Int64, UInt8
 
 from vqvae.backend.dispatch import Backend, Compiled
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
+from vqvae.codec.limits import SizeLimit
 from vqvae.codec.quality_search import QualitySearch
-from vqvae.codec.rate_code import add_rate, rate_of, relative_rate, split_rate
-from vqvae.codec.rate_control import (
-    LambdaRange,
-    TypicalBits,
-    allows_rdo,
-    rdo_quantize,
-    rdo_quantize_layers,
-)
+from vqvae.codec.rate_code import rate_of, relative_rate
+from vqvae.codec.rate_control import IndexChooser, LambdaRange, TypicalBits
 from vqvae.codec.refinement import Track, refine, steps_of
 from vqvae.codec.transform import ImageTransform
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
-from vqvae.errors import BitstreamError, ConfigError, ImageError, UsageError
+from vqvae.errors import ConfigError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
 from vqvae.media.images import MAX_PIXELS
-from vqvae.quantizers import PrefixDecodable, ProductResidualVQ
+from vqvae.quantizers import PrefixDecodable
 
 DEFAULT_QUALITY = 50.0
 """Of variable-rate models, where none is given."""
-
-PADDED_LIMIT = 2
-"""Times the limit on an image's pixels that its padding to the networks' stride may take it to."""
-
-
-class Alike(NamedTuple):
-    """What coded images have in common that are decoded together.
-
-    Attributes:
-        rate: from 0 to 255, where the networks take one.
-        sections: their number.
-    """
-
-    rate: int | None
-    sections: int
 
 
 class ImageCodec:
@@ -79,11 +59,6 @@ class ImageCodec:
         typical_bits: TypicalBits | None = None,
     ):
         quantizer = autoencoder.quantizer
-        if lambda_range and not allows_rdo(quantizer, entropy_model):
-            raise ConfigError(
-                f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
-                "leave them out, or take product_vq with codebook_bits as the quantiser"
-            )
         layers = quantizer.prefixes if isinstance(quantizer, PrefixDecodable) else None
         if isinstance(entropy_model, LayeredEntropyModel) and entropy_model.layers != layers:
             raise ConfigError(
@@ -93,11 +68,10 @@ class ImageCodec:
         self.autoencoder = autoencoder
         self.entropy_model = entropy_model
         self.transform = ImageTransform(autoencoder)
-        self.index_coder = IndexCoder(entropy_model, quantizer.index_sizes, layers)
+        self.index_coder = IndexCoder(entropy_model, quantizer.index_sizes, layers, self.transform.takes_rate)
         self.model_id = model_id
-        self.max_pixels = max_pixels
-        self.lambda_range = lambda_range
-        self.typical_bits = typical_bits
+        self.size_limit = SizeLimit(max_pixels, self.transform)
+        self.chooser = IndexChooser(quantizer, entropy_model, lambda_range, typical_bits) if lambda_range else None
         self.backend = backend or Compiled()
 
     @property
@@ -108,7 +82,7 @@ class ImageCodec:
     @property
     def variable_rate(self) -> bool:
         """Whether a quality can be chosen."""
-        return self.lambda_range is not None or self.transform.takes_rate
+        return self.chooser is not None or self.transform.takes_rate
 
     def to(self, device: torch.device | str) -> "ImageCodec":
         """Moves the networks to a device, and returns the codec itself."""
@@ -177,12 +151,11 @@ class ImageCodec:
             self._check_prefixes()
         check_batch(images)
         height, width = images.shape[1:3]
-        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
-            raise ImageError(self._too_large(height, width) + ": cut it up first")
+        self.size_limit.check_image(height, width)
         with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
             if not (steps := steps_of(effort)):
                 return self.code(self.indices(images, quality), progressive, quality)
-            if self.lambda_range is None:
+            if self.chooser is None:
                 raise UsageError("this model has nothing to weigh bits by: leave the effort out")
             refined = [self._refine(image[None], self._checked(quality), track(range(steps))) for image in images]
             return [self.code(indices, progressive, quality)[0] for indices in refined]
@@ -199,7 +172,7 @@ class ImageCodec:
         """
         if stages is not None:
             self._check_prefixes()
-        groups = self._alike(coded)
+        groups = self.index_coder.alike(coded)
         decoded: dict[int, UInt8[np.ndarray, "H W 3"]] = {}
         for alike, numbers in groups.items():
             indices = self.decode_indices([coded[number] for number in numbers], height, width, stages)
@@ -220,9 +193,9 @@ class ImageCodec:
         """
         quality = self._checked(quality)
         rate = relative_rate(self._rate(quality))
-        if self.lambda_range is None:
+        if self.chooser is None:
             return self.transform.nearest(images, rate)
-        return self.choose(self.transform.analysis(images, rate), quality)
+        return self.chooser.at_quality(quality).choose(self.transform.analysis(images, rate))
 
     def decode_indices(
         self, coded: Sequence[Coded], height: int, width: int, stages: int | None = None
@@ -233,18 +206,10 @@ class ImageCodec:
             BitstreamError: they are damaged, too large, or coded by another kind of entropy model.
             UsageError: there are more of some images than of others, so that they are no one array.
         """
-        self._check_size(height, width)
-        grid, decoded = self.transform.grid(height, width), [np.empty(0, np.int64)] * len(coded)
+        self.size_limit.check_claim(height, width)
+        grid = self.transform.grid(height, width)
         with self.backend.coding(len(coded) * prod(grid)):
-            for alike, numbers in self._alike(coded).items():
-                bare = [split_rate(coded[n]).coded if self.transform.takes_rate else coded[n] for n in numbers]
-                for number, indices in zip(
-                    numbers, self.index_coder.at_rate(alike.rate).decode(bare, grid, stages), strict=True
-                ):
-                    decoded[number] = indices
-        if len({indices.shape for indices in decoded}) > 1:
-            raise UsageError("these images have different numbers of stages: decode them one by one, or fewer stages")
-        return np.stack(decoded)
+            return self.index_coder.decode(coded, grid, stages)
 
     def quality_for(self, image: Any, bpp: float, chunks: Chunks = NOTHING) -> float:
         """The highest quality found at which the file of an image has no more bits per pixel.
@@ -288,72 +253,20 @@ class ImageCodec:
             raise UsageError(f"the quality is {quality}, but must be from 0 to 100")
         return quality
 
-    def choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]], quality: float) -> Int64[np.ndarray, "n h w m"]:
-        """The indices of least distortion + λ · bits at a quality, for vectors that come some rows at a time."""
-        assert self.lambda_range is not None
-        quantizer, model, lmbda = self.autoencoder.quantizer, self.entropy_model, self.lambda_range.lmbda(quality)
-        rate, layers = rate_of(quality), self.lambda_range.layers(quality)
-        typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
-        if not isinstance(model, LayeredEntropyModel):
-            return rdo_quantize(bands, quantizer, model, lmbda, typical)
-        assert isinstance(quantizer, ProductResidualVQ)
-        vectors = np.concatenate(list(bands), 1)
-        return rdo_quantize_layers(vectors, quantizer, model.at_rate(rate), lmbda, layers, typical)
-
     def _refine(
         self, image: UInt8[np.ndarray, "1 H W 3"], quality: float, steps: Iterable[int]
     ) -> Int64[np.ndarray, "1 h w m"]:
-        assert self.lambda_range is not None
-        rate = self._rate(quality)
-        vectors = np.concatenate(list(self.transform.analysis(image, relative_rate(rate))), 1)
-        coder, lmbda = self.index_coder.at_rate(rate), self.lambda_range.lmbda(quality)
-        return refine(
-            self.transform,
-            image,
-            vectors,
-            lambda latents: self.choose([latents], quality),
-            lambda indices: float(coder.entropy_model.bits(indices)[0]),
-            lmbda,
-            relative_rate(rate),
-            steps,
-        )
+        assert self.chooser is not None
+        rate = relative_rate(self._rate(quality))
+        vectors = np.concatenate(list(self.transform.analysis(image, rate)), 1)
+        return refine(self.transform, image, vectors, self.chooser.at_quality(quality), rate, steps)
 
     def _rate(self, quality: float) -> int | None:
         return rate_of(quality) if self.transform.takes_rate else None
 
-    def _alike(self, coded: Sequence[Coded]) -> dict["Alike", list[int]]:
-        """The numbers of those that are decoded together."""
-        groups: dict[Alike, list[int]] = {}
-        for number, one in enumerate(coded):
-            rate = split_rate(one).rate if self.transform.takes_rate else None
-            groups.setdefault(Alike(rate, len(one.sections)), []).append(number)
-        return groups
-
     def code(self, indices: Int64[np.ndarray, "n h w m"], progressive: bool, quality: float | None) -> list[Coded]:
         """The coded indices of images of one size; `progressive` and `quality` are those of `compress`."""
-        rate = self._rate(self._checked(quality))
-        coded = self.index_coder.at_rate(rate).encode(indices, progressive)
-        return coded if rate is None else [add_rate(one, rate) for one in coded]
-
-    def _check_size(self, height: int, width: int) -> None:
-        """Refuses what is too large, before any time or memory is spent on it."""
-        pixels = width * height
-        if pixels > self.max_pixels:
-            raise BitstreamError(
-                f"claims {width}×{height} pixels, more than the limit of {self.max_pixels}: "
-                f"raise it with --max-pixels {pixels} if you trust the file"
-            )
-        if self._padded_pixels(height, width) > PADDED_LIMIT * self.max_pixels:
-            raise BitstreamError(f"claims to be an image that {self._too_large(height, width)}")
-
-    def _padded_pixels(self, height: int, width: int) -> int:
-        """Pixels that the networks compute for an image: many more than it has, if it is a few pixels wide."""
-        return prod(self.transform.grid(height, width)) * self.autoencoder.stride**2
-
-    def _too_large(self, height: int, width: int) -> str:
-        padded, stride = self._padded_pixels(height, width), self.autoencoder.stride
-        limit = PADDED_LIMIT * self.max_pixels
-        return f"has {width}×{height} pixels, {padded} when padded to multiples of {stride}, more than {limit}"
+        return self.index_coder.encode(indices, progressive, self._rate(self._checked(quality)))
 
     def _check_prefixes(self) -> None:
         quantizer = self.autoencoder.quantizer

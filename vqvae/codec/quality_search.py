@@ -82,9 +82,9 @@ class QualitySearch:
     def _indices(self, quality: float) -> Int64[np.ndarray, "1 h w m"]:
         grid = self.codec.transform.grid(self.height, self.width)
         with self.codec.backend.coding(math.prod(grid)):
-            if self._vectors is None or self.codec.lambda_range is None:
+            if self._vectors is None or self.codec.chooser is None:
                 return self.codec.indices(self.pixels[None], quality)
-            return self.codec.choose(self._vectors, quality)
+            return self.codec.chooser.at_quality(quality).choose(self._vectors)
 
 
 def search_quality(excess_at: Callable[[float], float], tolerance: float) -> float | None:

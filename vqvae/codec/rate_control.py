@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from vqvae.codec.rate_code import rate_of
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
 from vqvae.entropy.context.conditions import RATES
 from vqvae.entropy.context.network import MAX_REACH
@@ -177,6 +178,74 @@ def rdo_quantize_layers(
         chosen = entropy_model.rdo_quantize_layer(subvectors, codebooks[own], costs.lmbda, fixed[own], indices)
         indices = np.concatenate([indices, chosen], -1)
     return indices
+
+
+class IndexChooser:
+    """Chooses the indices of a variable-rate model by least distortion + λ · bits.
+
+    Args:
+        quantizer: one that `allows_rdo`.
+        entropy_model: tells the bits.
+        lambda_range: λ of the qualities.
+        typical_bits: of indices chosen like this.
+
+    Raises:
+        ConfigError: this quantiser cannot weigh bits against distortion.
+    """
+
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        entropy_model: EntropyModel,
+        lambda_range: LambdaRange,
+        typical_bits: TypicalBits | None = None,
+    ):
+        if not allows_rdo(quantizer, entropy_model):
+            raise ConfigError(
+                f"{type(quantizer).__name__} cannot weigh bits against distortion, but the model has qualities: "
+                "leave them out, or take product_vq with codebook_bits as the quantiser"
+            )
+        self.quantizer, self.entropy_model = quantizer, entropy_model
+        self.lambda_range, self.typical_bits = lambda_range, typical_bits
+
+    def at_quality(self, quality: float) -> "QualityChooser":
+        """For a quality from 0 to 100."""
+        rate = rate_of(quality)
+        model = self.entropy_model
+        if isinstance(model, LayeredEntropyModel):
+            model = model.at_rate(rate)
+        typical = None if self.typical_bits is None else self.typical_bits.at_rate(rate)
+        lmbda, layers = self.lambda_range.lmbda(quality), self.lambda_range.layers(quality)
+        return QualityChooser(self.quantizer, model, lmbda, layers, typical)
+
+
+class QualityChooser(NamedTuple):
+    """Chooses indices at one quality.
+
+    Attributes:
+        quantizer, entropy_model: of the model; the latter at the quality's rate.
+        lmbda: squared distance between vectors that a bit is worth.
+        layers: number of layers, if the entropy model has layers.
+        typical_bits: of each index.
+    """
+
+    quantizer: Quantizer
+    entropy_model: EntropyModel
+    lmbda: float
+    layers: int
+    typical_bits: Float32[np.ndarray, "M K"] | None
+
+    def choose(self, bands: Iterable[Float32[np.ndarray, "n r w D"]]) -> Int64[np.ndarray, "n h w m"]:
+        """The indices of vectors that come some rows of the grid at a time, from top to bottom."""
+        quantizer, model, lmbda, layers, typical = self
+        if not isinstance(model, LayeredEntropyModel):
+            return rdo_quantize(bands, quantizer, model, lmbda, typical)
+        assert isinstance(quantizer, ProductResidualVQ)
+        return rdo_quantize_layers(np.concatenate(list(bands), 1), quantizer, model, lmbda, layers, typical)
+
+    def bits(self, indices: Int64[np.ndarray, "1 h w m"]) -> float:
+        """Of the indices of an image."""
+        return float(self.entropy_model.bits(indices)[0])
 
 
 def decode_vectors(quantizer: Quantizer, indices: Int64[np.ndarray, "n h w m"]) -> Float32[np.ndarray, "n h w D"]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-from vqvae.codec.rate_control import decode_vectors
+from vqvae.codec.rate_control import QualityChooser, decode_vectors
 from vqvae.codec.transform import ImageTransform
 from vqvae.errors import UsageError
 
@@ -33,9 +33,7 @@ def refine(
     transform: ImageTransform,
     image: UInt8[np.ndarray, "1 H W 3"],
     vectors: Float32[np.ndarray, "1 h w D"],
-    choose: Callable[[Float32[np.ndarray, "1 h w D"]], Int64[np.ndarray, "1 h w m"]],
-    bits: Callable[[Int64[np.ndarray, "1 h w m"]], float],
-    lmbda: float,
+    chooser: QualityChooser,
     rate: float | None,
     steps: Iterable[int],
 ) -> Int64[np.ndarray, "1 h w m"]:
@@ -48,25 +46,23 @@ def refine(
         transform: the networks.
         image: what is to be coded.
         vectors: its latents, to begin with.
-        choose: indices for latents.
-        bits: of indices.
-        lmbda: squared distance between vectors that a bit is worth.
+        chooser: of the quality.
         rate: from 0 to 1, for networks that take one.
         steps: may end at any time, or by a KeyboardInterrupt: the best so far is kept.
     """
     quantizer = transform.autoencoder.quantizer
-    best = choose(vectors)
+    best = chooser.choose([vectors])
     values = decode_vectors(quantizer, best)
     scale, latents = transform.error_scale(vectors, values, rate), vectors
     error, gradient = transform.error_gradient(values, image, rate)
-    least = error + scale * lmbda * bits(best)
+    least = error + scale * chooser.lmbda * chooser.bits(best)
     try:
         for _ in steps:
             latents = latents + np.float32(SHARE) * (values - gradient / np.float32(2 * scale) - latents)
-            indices = choose(latents)
+            indices = chooser.choose([latents])
             values = decode_vectors(quantizer, indices)
             error, gradient = transform.error_gradient(values, image, rate)
-            cost = error + scale * lmbda * bits(indices)
+            cost = error + scale * chooser.lmbda * chooser.bits(indices)
             if cost < least:
                 least, best = cost, indices
     except KeyboardInterrupt:

@@ -16,11 +16,11 @@ from vqvae.formats.vqa.reader import Archive
 
 
 class Archived(Dataset, ABC):
-    """Decodes what is asked for, images of one size together.
+    """Decodes images on access, those of one size as a batch.
 
     Args:
         path: the archive.
-        codec: of its model; on the CPU, where a loader's workers are to decode.
+        codec: the codec of its model; on the CPU, if a loader's workers decode.
 
     Raises:
         BitstreamError: the archive is corrupt, or made with another model.

@@ -1,4 +1,4 @@
-"""What every data module is: three sets of tensors that are handed out in whole batches."""
+"""The base of all data modules: training, validation and test sets that return whole batches."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -6,38 +6,34 @@ from typing import Any
 import torch
 from jaxtyping import UInt8
 from pytorch_lightning import LightningDataModule
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqvae.data.batches import TrainingBatches, TrainingLoader, seed_draws
+from vqvae.data.batches import SeededBatches, TrainingBatches, TrainingLoader
 from vqvae.data.checks import check_least
 
 
 class BatchSet(Dataset, ABC):
-    """Images or vectors that are handed out in whole batches."""
+    """A set of images or vectors that returns whole batches."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of images or vectors."""
 
     @abstractmethod
     def __getitems__(self, indices: list[int]) -> Tensor:
-        """A batch of these."""
+        """The batch with these indices."""
 
-    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> Tensor:
-        """A batch of `TrainingBatches`, with draws that depend on its key, in whichever process it is prepared."""
-        key, indices = batch
-        with isolate_rng(include_cuda=False):
-            seed_draws(*key, 0)
-            return self.__getitems__(indices)
+    def __getitem__(self, index: int) -> Tensor:
+        """A single image or vector."""
+        return self.__getitems__([index])[0]
 
 
 class BatchDataModule(LightningDataModule, ABC):
-    """Batches to train, to validate and to test with.
+    """Batches for training, validation and test.
 
-    What a training batch holds, and how it is cropped and mirrored, depends on Lightning's global seed and on how many
-    batches went before.
+    The images of a training batch, their crops and flips depend on Lightning's global seed and on the number of the
+    batch.
 
     Args:
         batch_size: images or vectors per batch.
@@ -62,13 +58,13 @@ class BatchDataModule(LightningDataModule, ABC):
         """Fills `train_set`, `val_set` and `test_set`.
 
         Raises:
-            DataError: the data is not there.
+            DataError: the data is missing.
         """
 
     def train_dataloader(self) -> DataLoader:
         batches = TrainingBatches(self.train_set, self.batch_size, self.trainer)
         return TrainingLoader(
-            self.train_set,
+            SeededBatches(self.train_set),
             sampler=batches,
             batch_size=None,  # `batches` are whole
             num_workers=self.workers,
@@ -86,12 +82,12 @@ class BatchDataModule(LightningDataModule, ABC):
             batches,
             batch_size=self.batch_size,
             num_workers=self.workers,
-            collate_fn=_as_it_is,  # `__getitems__` has made the batch
+            collate_fn=_identity,  # `__getitems__` has made the batch
             persistent_workers=self.workers > 0,
         )
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch
 
 
@@ -104,7 +100,7 @@ class ImagesInMemory(BatchSet):
 
     Args:
         images: the images.
-        flip: whether each image is mirrored left to right at random.
+        flip: whether each image is flipped left to right at random.
     """
 
     def __init__(self, images: UInt8[Tensor, "n 3 H W"], flip: bool = False):
@@ -120,6 +116,6 @@ class ImagesInMemory(BatchSet):
 
 
 def flip_at_random(batch: UInt8[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 H W"]:
-    """Mirrors each image left to right with probability 1/2."""
+    """Flips each image left to right with probability 1/2."""
     mirrored = torch.rand(len(batch), 1, 1, 1) < 0.5
     return torch.where(mirrored, batch.flip(3), batch)

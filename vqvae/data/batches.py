@@ -1,4 +1,4 @@
-"""The batches of a training: the seed and its number decide what is in each, so that a training can go on anywhere."""
+"""The batches of a training, determined by seed and batch number, so that a training can be resumed at any batch."""
 
 import os
 import random
@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
 def batches_done(trainer: Trainer) -> int:
-    """The batches that a training has behind it, those before it was resumed included."""
+    """The number of batches that a training has done, including those before it was resumed."""
     return trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
 
 
 def global_seed() -> int:
-    """What Lightning's `seed_everything` was last given; 0 before that."""
+    """The last seed of Lightning's `seed_everything`; 0 before that."""
     return int(os.environ.get("PL_GLOBAL_SEED", 0))
 
 
 def seed_draws(*key: int) -> None:
-    """Lets the draws of Python, NumPy and PyTorch depend on the global seed and this key alone."""
+    """Seeds the global generators of Python, NumPy and PyTorch by the global seed and this key."""
     seed = int(np.random.SeedSequence([global_seed(), *key]).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
@@ -30,16 +32,16 @@ def seed_draws(*key: int) -> None:
 
 
 class TrainingBatches(DistributedSampler):
-    """The batches of an epoch in new order, from the one that the training has to do next.
+    """The shuffled batches of an epoch, from the next one of the training on.
 
-    Each is a key, the process and the number of the batch since the start, and the indices of its images. A last batch
-    that is not full is left out, unless it is the only one.
+    Each is a key, (process, number of the batch since the start), and the indices of its images. An incomplete last
+    batch is dropped, unless it is the only one.
 
     Args:
-        images: what the indices count.
+        images: the data set.
         batch_size: images per batch, of this process.
-        trainer: knows where the training is, and which share of the images is this process's. Without one, each
-            iteration is a whole epoch, another one each time.
+        trainer: knows the progress of the training, and the share of this process. Without one, each iteration is a
+            whole epoch, with another order each time.
     """
 
     def __init__(self, images: Dataset, batch_size: int, trainer: Trainer | None = None):
@@ -61,10 +63,27 @@ class TrainingBatches(DistributedSampler):
             yield key, order[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-class TrainingLoader(DataLoader):
-    """Hands out `TrainingBatches`; can go on in the middle of an epoch.
+class SeededBatches(Dataset):
+    """The batches of `TrainingBatches` as items; their random draws depend on their keys alone, in any process.
 
-    Lightning knows such loaders by their state. This one needs none: what is done, the trainer knows.
+    Args:
+        images: returns a batch by `__getitems__`.
+    """
+
+    def __init__(self, images: Any):
+        self.images = images
+
+    def __getitem__(self, batch: tuple[tuple[int, int], list[int]]) -> Tensor:
+        key, indices = batch
+        with isolate_rng(include_cuda=False):
+            seed_draws(*key, 0)
+            return self.images.__getitems__(indices)
+
+
+class TrainingLoader(DataLoader):
+    """Loads `TrainingBatches`; can be resumed within an epoch.
+
+    Lightning recognises such loaders by their state. This one needs none: the trainer knows the progress.
     """
 
     def state_dict(self) -> dict[str, Any]:

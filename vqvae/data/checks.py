@@ -1,16 +1,16 @@
-"""Settings of data modules that are told at once, before anything is read."""
+"""Checks of the settings of data modules, before anything is read."""
 
 from vqvae.errors import DataError
 
 
 def check_least(**settings: tuple[int, int]) -> None:
-    """Compares settings with the least values that make sense.
+    """Compares settings with their minima.
 
     Args:
-        settings: by name, the value and the least that it may be.
+        settings: by name, the value and its minimum.
 
     Raises:
-        DataError: a value is smaller.
+        DataError: a value is below its minimum.
     """
     for name, (value, least) in settings.items():
         if value < least:

@@ -17,11 +17,11 @@ class CIFAR10(ImageDataModule):
     """60,000 colour images of 32×32 (Krizhevsky 2009): 50,000 to train, 10,000 to test.
 
     Args:
-        root: folder that holds `cifar-10-batches-py`; downloaded to it where it is missing.
+        root: folder that holds `cifar-10-batches-py`; downloaded to it if missing.
         batch_size: images per batch.
-        validation: the last so many training images make the validation set.
-        hold_out: whether the validation images are kept out of training. Without, all 50,000 are trained on, and
-            validation only shows the progress.
+        validation: number of images of the validation set: the last ones of the training images.
+        hold_out: whether the validation images are held out. Otherwise all 50,000 are trained on, and validation only
+            shows the progress.
         workers: processes that prepare batches.
     """
 
@@ -45,10 +45,10 @@ class CIFAR10(ImageDataModule):
 
 
 def load_cifar10(root: Path, train: bool) -> UInt8[Tensor, "n 3 32 32"]:
-    """Reads the training or the test images, downloading them where they are missing.
+    """Reads the training or the test images, downloading them if they are missing.
 
     Raises:
-        DataError: they are not there and cannot be downloaded.
+        DataError: they are missing and cannot be downloaded.
     """
     try:
         data = TorchvisionCIFAR10(str(root), train, download=False)

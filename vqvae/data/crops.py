@@ -10,7 +10,7 @@ from vqvae.data.base import BatchSet, flip_at_random
 
 
 class Crops(BatchSet):
-    """So many crops of each image.
+    """A fixed number of crops of each image.
 
     Args:
         images: the images, each at least `size` high and wide.
@@ -27,12 +27,12 @@ class Crops(BatchSet):
         return len(self.images) * self.per_image
 
     def crop(self, image: UInt8[Tensor, "3 H W"], top: int, left: int) -> UInt8[Tensor, "3 size size"]:
-        """The crop that begins at this place."""
+        """The crop with this corner."""
         return image[:, top : top + self.size, left : left + self.size]
 
 
 class RandomCrops(Crops):
-    """Crops from random places, mirrored at random: new ones in each epoch."""
+    """Crops from random positions, flipped at random: new ones in each epoch."""
 
     def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 size size"]:
         return flip_at_random(torch.stack([self._draw(self.images[index % len(self.images)]) for index in indices]))
@@ -43,7 +43,7 @@ class RandomCrops(Crops):
 
 
 class FixedCrops(Crops):
-    """The same crops each time, evenly along each image's diagonal."""
+    """Fixed crops, evenly spaced along each image's diagonal."""
 
     def __getitems__(self, indices: list[int]) -> UInt8[Tensor, "n 3 size size"]:
         return torch.stack([self._take(*divmod(index, self.per_image)) for index in indices])

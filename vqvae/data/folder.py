@@ -1,6 +1,5 @@
 """Photographs in a folder."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,29 +10,27 @@ from torch import Tensor
 from vqvae.data.base import ImageDataModule
 from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
-from vqvae.data.inspection import Inspected, inspect_images
+from vqvae.data.inspection import UsableImages
 from vqvae.errors import DataError
-from vqvae.media.images import READABLE, read_image
-
-logger = logging.getLogger(__name__)
+from vqvae.media.images import read_image
 
 
 class ImageFolder(ImageDataModule):
     """Crops from the images in a folder and its subfolders.
 
-    All images are decoded once before training, and those that cannot be used are named and left out: damaged,
+    All images are decoded once before training, and those that cannot be used are logged and left out: damaged,
     transparent, animated or smaller than a crop, for instance.
 
-    Of those that can, every `hold_out_every`-th, by name, is kept out of training. Validation and test measure on crops
-    of these, each of every other one; of a single one, both.
+    Of the others, every `hold_out_every`-th, in the order of names, is held out. Validation uses every other one of
+    these, test the rest; a single one serves both.
 
     Args:
         root: the folder.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
         crops_per_image: crops drawn from each image in an epoch.
-        hold_out_every: one image of this number is held out, so that at least half are trained on.
-        cache_mb: decoded images are kept in memory up to so many megabytes.
+        hold_out_every: one image in this number is held out; at least 2.
+        cache_mb: megabytes of decoded images to keep in memory.
         workers: processes that prepare batches.
     """
 
@@ -56,47 +53,30 @@ class ImageFolder(ImageDataModule):
         self.crops_per_image = crops_per_image
         self.hold_out_every = hold_out_every
         self.cache_mb = cache_mb
-        self._inspected: Inspected | None = None
+        self._images = UsableImages(self.root, crop)
 
     def prepare_data(self) -> None:
-        """Looks at all images, and says which are left out."""
-        if self._inspected:
-            return
-        logger.info(f"{self.root}: looking at all images")
-        used, left_out = self._inspect()
-        for line in left_out:
-            logger.warning(f"left out: {line}")
-        if left_out:
-            logger.warning(f"{self.root}: {len(used)} images are used, {len(left_out)} left out")
+        """Decodes all images once, and logs which are left out."""
+        self._images.report()
 
     def setup(self, stage: str | None = None) -> None:
-        usable, left_out = self._inspect()
-        if len(usable) < 2:
-            why = f" ({left_out[0]})" if left_out else ""
-            number = f"{len(usable)} images that can be used, but at least 2 are needed"
-            raise DataError(f"{self.root} holds {number}{why}: name another data.root")
+        usable = self._images.paths(least=2)
         held_out = usable[:: self.hold_out_every]
         trained = [path for path in usable if path not in set(held_out)]
         self.train_set = RandomCrops(ImageFiles(trained, self.cache_mb), self.crop, self.crops_per_image)
         self.val_set = self._fixed(held_out[::2])
         self.test_set = self._fixed(held_out[1::2] or held_out)
 
-    def _inspect(self) -> Inspected:
-        if self._inspected is None:
-            paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
-            self._inspected = inspect_images(paths, self.root, self.crop)
-        return self._inspected
-
     def _fixed(self, paths: list[Path]) -> FixedCrops:
         return FixedCrops(ImageFiles(paths, self.cache_mb), self.crop, per_image=4)
 
 
 class ImageFiles(Sequence[Tensor]):
-    """Image files, decoded when asked for and kept in memory while there is room.
+    """Image files, decoded on access and cached in memory while there is room.
 
     Args:
         paths: the files.
-        cache_mb: room for decoded images, in megabytes.
+        cache_mb: size of the cache, in megabytes.
     """
 
     def __init__(self, paths: list[Path], cache_mb: int):

@@ -1,4 +1,4 @@
-"""Gaussian vectors: toy data with a known bound."""
+"""Gaussian vectors: toy data with a known rate-distortion bound."""
 
 from abc import abstractmethod
 
@@ -16,9 +16,9 @@ class Gaussian(VectorDataModule):
     Args:
         dim: components D of a vector.
         train: number of vectors to train with.
-        test: number of others to measure on.
+        test: number of vectors for validation and for test.
         batch_size: vectors per batch.
-        seed: of the vectors, which are the same for every training.
+        seed: of the vectors, independent of the training's seed.
     """
 
     def __init__(self, dim: int, train: int, test: int, batch_size: int, seed: int = 0):
@@ -41,14 +41,12 @@ class Gaussian(VectorDataModule):
     def bound(self, bits: int) -> float:
         """The rate-distortion function, by reverse water-filling (Cover and Thomas, 2006, theorem 10.3.3).
 
-        Each principal component has an error of `level`, or of its variance where that is lower; the level is the one
-        at which all together take `bits`.
+        Each principal component has an error of `level`, or of its variance if that is lower; at this level the
+        components take `bits` in total.
         """
         variances = torch.linalg.eigvalsh(self.covariance()).flip(0)
         variances = variances[variances > 1e-9 * variances[0]]
-        for number in range(
-            len(variances), 0, -1
-        ):  # if so many are above the level, Σ ½ log2 (variance / level) = bits
+        for number in range(len(variances), 0, -1):  # of components above the level: Σ ½ log2 (variance / level) = bits
             level = 2 ** ((variances[:number].log2().sum() - 2 * bits) / number)
             if level <= variances[number - 1]:
                 break
@@ -56,13 +54,13 @@ class Gaussian(VectorDataModule):
 
 
 class Autoregressive(Gaussian):
-    """Stretches of a first-order autoregressive process: x[t] = ρ x[t-1] + √(1 - ρ²) e[t].
+    """Segments of a first-order autoregressive process: x[t] = ρ x[t-1] + √(1 - ρ²) e[t].
 
     Args:
         dim: components D of a vector.
-        correlation: ρ, of neighbouring components, above -1 and below 1; with 0 all are independent.
+        correlation: ρ of neighbouring components, between -1 and 1; 0 for independent components.
         train: number of vectors to train with.
-        test: number of others to measure on.
+        test: number of vectors for validation and for test.
         batch_size: vectors per batch.
         seed: of the vectors.
     """
@@ -79,13 +77,13 @@ class Autoregressive(Gaussian):
 
 
 class LowRank(Gaussian):
-    """Vectors of a subspace: independent components of equal variance, turned at random into all D dimensions.
+    """Vectors of a random subspace: independent components of equal variance, rotated into D dimensions.
 
     Args:
         dim: components D of a vector.
         rank: dimensions of the subspace.
         train: number of vectors to train with.
-        test: number of others to measure on.
+        test: number of vectors for validation and for test.
         batch_size: vectors per batch.
         seed: of the vectors and the subspace.
     """

@@ -1,26 +1,30 @@
-"""Which images of a folder can be trained on: each is decoded once, in parallel, and what was found is remembered."""
+"""The images of a folder that can be trained on: each is decoded once, in parallel, and the findings are cached."""
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import PIL
 
 import vqvae
-from vqvae.errors import ImageError
+from vqvae.errors import DataError, ImageError
 from vqvae.media.atomic import atomic_path
-from vqvae.media.images import read_image
+from vqvae.media.images import READABLE, read_image
+
+logger = logging.getLogger(__name__)
 
 THREADS = 4
-"""Images that are decoded at once: Pillow lets other threads work, but large images take memory."""
+"""Images decoded at once: Pillow releases the GIL, but large images take memory."""
 
 VERSIONS = [vqvae.__version__, PIL.__version__]
-"""What was found by others is looked for again."""
+"""Findings of other versions are not used."""
 
 
 class Inspected(NamedTuple):
@@ -36,12 +40,12 @@ class Inspected(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What is known of a file, as long as it is of this time (in ns) and size.
+    """A cached finding about a file, valid while its modification time (ns) and size are the same.
 
     Attributes:
         modified, file_bytes: of the file.
-        width, height: of the image, 0 where it cannot be read.
-        reason: why it cannot be read, in words that follow its name.
+        width, height: of the image, 0 if it cannot be read.
+        reason: why it cannot be read, to follow its name in a sentence.
     """
 
     modified: int
@@ -51,12 +55,60 @@ class Finding(NamedTuple):
     reason: str = ""
 
 
+class UsableImages:
+    """The images in a folder and its subfolders that can be trained on.
+
+    Args:
+        root: the folder.
+        smallest: height and width, in pixels, that an image needs.
+    """
+
+    def __init__(self, root: Path, smallest: int):
+        self.root = root
+        self.smallest = smallest
+        self._reported = False
+
+    @cached_property
+    def inspected(self) -> Inspected:
+        """All images, decoded once."""
+        paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in READABLE)
+        return inspect_images(paths, self.root, self.smallest)
+
+    def report(self) -> None:
+        """Logs which images are left out, and why; once."""
+        if self._reported:
+            return
+        self._reported = True
+        logger.info(f"{self.root}: checking all images")
+        usable, left_out = self.inspected
+        for line in left_out:
+            logger.warning(f"left out: {line}")
+        if left_out:
+            logger.warning(f"{self.root}: {len(usable)} images are used, {len(left_out)} left out")
+
+    def paths(self, least: int) -> list[Path]:
+        """The usable images.
+
+        Args:
+            least: the smallest number that is enough.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        usable, left_out = self.inspected
+        if len(usable) < least:
+            why = f" ({left_out[0]})" if left_out else ""
+            number = f"{len(usable)} images that can be used, but at least {least} are needed"
+            raise DataError(f"{self.root} holds {number}{why}: name another data.root")
+        return usable
+
+
 def inspect_images(paths: Sequence[Path], root: Path, smallest: int) -> Inspected:
-    """Decodes all images that have not been looked at before, and sorts out what cannot be used.
+    """Decodes all images without a cached finding, and separates usable ones from others.
 
     Args:
         paths: of the images.
-        root: the folder that they are in; findings are kept in the user's cache folder under its name.
+        root: their folder; findings are cached in the user's cache folder, by its path.
         smallest: height and width, in pixels, that an image needs.
     """
     store = _store(root)
@@ -101,7 +153,7 @@ def _store(root: Path) -> Path:
 
 
 def _load(store: Path) -> dict[str, Finding]:
-    """Nothing, where nothing is kept that can be read."""
+    """The cached findings; none if there is no readable cache."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         kept: Any = json.loads(store.read_text())
         if kept["versions"] == VERSIONS:
@@ -110,6 +162,6 @@ def _load(store: Path) -> dict[str, Finding]:
 
 
 def _save(store: Path, findings: dict[str, Finding]) -> None:
-    """Where there is nowhere to write, the images are looked at again the next time."""
+    """If the cache cannot be written, images are decoded again the next time."""
     with suppress(OSError), atomic_path(store) as temporary:
         temporary.write_text(json.dumps({"versions": VERSIONS, "files": findings}))

@@ -12,24 +12,24 @@ from vqvae.data.base import ImageDataModule
 from vqvae.data.checks import check_least
 from vqvae.data.crops import FixedCrops, RandomCrops
 from vqvae.data.folder import ImageFiles
-from vqvae.data.inspection import inspect_images
+from vqvae.data.inspection import UsableImages
 from vqvae.errors import ConfigError, DataError
-from vqvae.media.images import READABLE
 
 
 class Photographs(ImageDataModule):
-    """Crops of photographs, some of them reduced in size, turned and mirrored at random.
+    """Crops of photographs, some of them downscaled, transposed and flipped at random.
 
-    Images that cannot be used, as `ImageFolder` has them, are left out.
+    All images are decoded once before training, and those that cannot be used are logged and left out, as by
+    `ImageFolder`.
 
     Args:
         root: a folder with `train` and `validation`.
         batch_size: crops per batch.
         crop: height and width of the crops, in pixels.
-        reduced: share of the crops that come from a reduced image: reduction removes the traces of earlier compression.
-        min_scale: the smallest scale that these are reduced to.
+        reduced: fraction of the crops that come from a downscaled image, without traces of earlier compression.
+        min_scale: the smallest scale of these.
         crops_per_image: crops drawn from each image in an epoch.
-        cache_mb: decoded images are kept in memory up to this number of megabytes.
+        cache_mb: megabytes of decoded images to keep in memory.
         workers: processes that prepare batches.
     """
 
@@ -54,29 +54,26 @@ class Photographs(ImageDataModule):
         self.crop = crop
         self.reduced, self.min_scale = reduced, min_scale
         self.crops_per_image, self.cache_mb = crops_per_image, cache_mb
+        self._parts = [UsableImages(self.root / part, crop) for part in ("train", "validation")]
+
+    def prepare_data(self) -> None:
+        """Decodes all images once, and logs which are left out."""
+        for part in self._parts:
+            part.report()
 
     def setup(self, stage: str | None = None) -> None:
-        train, validation = (
-            ImageFiles(self._usable(self.root / part), self.cache_mb) for part in ("train", "validation")
-        )
+        train, validation = (ImageFiles(part.paths(least=1), self.cache_mb) for part in self._parts)
         self.train_set = AugmentedCrops(train, self.crop, self.crops_per_image, self.reduced, self.min_scale)
         self.val_set = self.test_set = FixedCrops(validation, self.crop, per_image=4)
 
-    def _usable(self, folder: Path) -> list[Path]:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE)
-        usable = inspect_images(paths, folder, self.crop).usable
-        if not usable:
-            raise DataError(f"{folder} holds no images that can be used: name another data.root")
-        return usable
-
 
 class AugmentedCrops(RandomCrops):
-    """Crops from random places, some of reduced images, mirrored and turned at random.
+    """Crops from random positions, some of downscaled images, flipped and transposed at random.
 
     Args:
-        images, size, per_image: as `RandomCrops` has them.
-        reduced: share of the crops that come from a reduced image.
-        min_scale: the smallest scale that these are reduced to.
+        images, size, per_image: as in `RandomCrops`.
+        reduced: fraction of the crops that come from a downscaled image.
+        min_scale: the smallest scale of these.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Photographs that come with scikit-image: no network, no data set."""
+"""Photographs that come with scikit-image: nothing to download."""
 
 import numpy as np
 import skimage.data

@@ -17,9 +17,9 @@ class VectorSet(NamedTuple):
     """A set for nearest-neighbour search.
 
     Attributes:
-        learn: vectors to train quantisers on; float32 or uint8, as they are in the file, and so the next two.
-        base: vectors to search among.
-        queries: vectors whose neighbours are looked for.
+        learn: vectors to train quantisers on; float32 or uint8, as in the file, like the next two.
+        base: vectors to search.
+        queries: vectors whose neighbours are searched for.
         neighbours: the true nearest vectors of `base` for each query, nearest first.
     """
 
@@ -30,7 +30,7 @@ class VectorSet(NamedTuple):
 
 
 def open_set(folder: Path) -> VectorSet:
-    """The files of a folder, by how their names end, as in `sift_base.fvecs` or `base.bvecs`; mapped into memory.
+    """The set in a folder, memory-mapped; its files are found by their endings, as in `sift_base.fvecs`, `base.bvecs`.
 
     Raises:
         DataError: a file is missing, damaged, or does not fit the others.
@@ -39,9 +39,9 @@ def open_set(folder: Path) -> VectorSet:
     neighbours = read_vectors(_find(folder, "*groundtruth.ivecs"))
     if not learn.shape[1] == base.shape[1] == queries.shape[1]:
         dims = ", ".join(str(vectors.shape[1]) for vectors in (learn, base, queries))
-        raise DataError(f"{folder}: learn, base and query vectors have dimensions {dims}: these are of several sets")
+        raise DataError(f"{folder}: learn, base and query vectors have dimensions {dims}: they are of different sets")
     if len(neighbours) != len(queries) or not 0 <= neighbours.min() <= neighbours.max() < len(base):
-        raise DataError(f"{folder}: the ground truth is of other queries or another base: get that of this set")
+        raise DataError(f"{folder}: the ground truth is of other queries or another base: use the one of this set")
     return VectorSet(learn, base, queries, neighbours)
 
 
@@ -63,7 +63,7 @@ def read_vectors(path: Path) -> Shaped[Tensor, "n D"]:
         if dim < 1 or size % vector:
             what = f"{size} bytes are no whole vectors of dimension {dim}"
             raise DataError(f"{path}: truncated, or no {path.suffix} file: {what}")
-        # Copy on write: PyTorch knows no tensors that may not be written to
+        # Copy on write: PyTorch has no read-only tensors
         records = np.memmap(path, [("dim", "<i4"), ("components", component, (dim,))], mode="c")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None

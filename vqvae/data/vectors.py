@@ -32,13 +32,16 @@ class VectorDataModule(BatchDataModule):
     test_set: VectorsInMemory
 
     def bound(self, bits: int) -> float | None:
-        """The least mean squared error of a vector that so many bits allow for, however many are coded together.
+        """The rate-distortion function: the least mean squared error of a vector at a rate.
 
-        None where the law of the vectors is not known.
+        None if the distribution of the vectors is not known.
+
+        Args:
+            bits: the rate, in bits per vector.
         """
         return None
 
     @property
     def search_set(self) -> VectorSet | None:
-        """Vectors to search in, queries and their true neighbours, where there are such."""
+        """Base vectors, queries and their true nearest neighbours, if there are any."""
         return None

@@ -55,10 +55,15 @@ def nearest_quality(coder: PillowCoder, image: UInt8[np.ndarray, "H W 3"], size:
     return min(qualities[max(place - 1, 0) : place + 1], key=lambda quality: abs(size_at(quality) - size))
 
 
-def richest_crop(image: UInt8[np.ndarray, "H W 3"]) -> tuple[slice, slice]:
-    """Rows and columns of the square with most detail: where neighbours differ most."""
+def richest_crop(image: UInt8[np.ndarray, "H W 3"], side: int = CROP) -> tuple[slice, slice]:
+    """Rows and columns of the square with most detail: where neighbours differ most.
+
+    Args:
+        image: the image.
+        side: pixels of the square, or fewer where the image is smaller.
+    """
     height, width, _ = image.shape
-    side = min(CROP, height, width)
+    side = min(side, height, width)
     grey = image.mean(2)
     detail = sum(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1))
     step = max(side // 8, 1)

@@ -6,10 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
+
+from vqvae.errors import needs_extra
 
 SSIM_WINDOW = 11  # pixels
 MS_SSIM_SIDE = 16 * SSIM_WINDOW  # the window in the smallest of the five scales
@@ -37,10 +35,10 @@ def ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float 
     """
     if min(a.shape[:2]) <= SSIM_WINDOW // 2:
         return None
+    with needs_extra("train"):
+        from torchmetrics.functional.image import structural_similarity_index_measure as measure
     with torch.autocast("cpu", enabled=False):  # in half precision, SSIM is wrong by up to 0.06
-        return float(
-            structural_similarity_index_measure(_to_tensor(a), _to_tensor(b), data_range=255.0)  # type: ignore[arg-type]
-        )
+        return float(measure(_to_tensor(a), _to_tensor(b), data_range=255.0))  # type: ignore[arg-type]
 
 
 def ms_ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> float | None:
@@ -50,12 +48,10 @@ def ms_ssim(a: UInt8[np.ndarray, "H W 3"], b: UInt8[np.ndarray, "H W 3"]) -> flo
     """
     if min(a.shape[:2]) < MS_SSIM_SIDE:
         return None
+    with needs_extra("train"):
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
     with torch.autocast("cpu", enabled=False):
-        return float(
-            multiscale_structural_similarity_index_measure(
-                _to_tensor(a), _to_tensor(b), data_range=255.0, normalize="relu"
-            )
-        )
+        return float(measure(_to_tensor(a), _to_tensor(b), data_range=255.0, normalize="relu"))
 
 
 def _to_tensor(image: UInt8[np.ndarray, "H W 3"]) -> Float[Tensor, "1 3 H W"]:

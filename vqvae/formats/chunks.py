@@ -1,4 +1,4 @@
-"""What a file holds besides the indices: chunks of bytes, at most one of each kind."""
+"""Metadata in a file: chunks of bytes, at most one of each kind."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -9,14 +9,14 @@ from vqvae.formats.varint import pack_size, unpack_size
 
 
 class Kind(IntEnum):
-    """What a chunk is."""
+    """The kind of a chunk."""
 
     GREY = 1
-    """The image is greyscale: nothing more to say."""
+    """The image is greyscale; without data."""
     ALPHA = 2
     """The alpha channel, as a greyscale PNG."""
     PROFILE = 3
-    """The ICC profile, as zlib compresses it; so are the next two."""
+    """The ICC profile, compressed by zlib, like the next two."""
     EXIF = 4
     XMP = 5
 
@@ -31,10 +31,10 @@ def pack_chunks(chunks: Chunks) -> bytes:
 
 
 def unpack_chunks(data: bytes) -> dict[Kind, bytes]:
-    """The chunks again.
+    """Chunks from bytes.
 
     Raises:
-        BitstreamError: a kind is unknown, there twice or out of order, or a length wrong.
+        BitstreamError: a kind is unknown, repeated or out of order, or a length is wrong.
     """
     chunks: dict[Kind, bytes] = {}
     position, last = 0, 0
@@ -44,7 +44,7 @@ def unpack_chunks(data: bytes) -> dict[Kind, bytes]:
             raise BitstreamError(f"corrupt: it has a chunk of kind {kind} after one of kind {last}")
         length, start = unpack_size(data, position + 1)
         if start + length > len(data):
-            raise BitstreamError("corrupt: a chunk is cut off")
+            raise BitstreamError("corrupt: a chunk is truncated")
         chunks[Kind(kind)] = data[start : start + length]
         position, last = start + length, kind
     return chunks

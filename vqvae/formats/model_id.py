@@ -1,16 +1,15 @@
-"""What tells a model's files from those of other models."""
+"""Model ids."""
 
 from typing import NamedTuple
 
 
 class ModelId(NamedTuple):
-    """SHA-256 digests of everything that decoding depends on; docs/format.md says of what exactly, and in which order.
+    """SHA-256 digests of everything that decoding depends on; defined in docs/format.md.
 
     Attributes:
         whole: of decoder, quantiser and entropy model.
         weights: of decoder and quantiser alone: for files of fixed width, which need no entropy model.
-        aliases: earlier ids of the same model, (whole, weights) each, by which files of versions 1 to 3 and older
-            archives name it.
+        aliases: earlier ids of the model, (whole, weights) each, used by files of versions 1 to 3 and older archives.
     """
 
     whole: bytes
@@ -18,9 +17,9 @@ class ModelId(NamedTuple):
     aliases: tuple[tuple[bytes, bytes], ...] = ()
 
     def of(self, entropy_code: int) -> bytes:
-        """The digest for a file that this kind of entropy model coded; fixed width has code 0."""
+        """The digest for a file coded by this kind of entropy model; 0 is fixed width."""
         return self.whole if entropy_code else self.weights
 
     def earlier(self, entropy_code: int) -> list[bytes]:
-        """The same of earlier ids."""
+        """The digests of the aliases, likewise."""
         return [whole if entropy_code else weights for whole, weights in self.aliases]

@@ -1,4 +1,4 @@
-"""Numbers in as few bytes as they need (LEB128): seven bits a byte, least significant first; a top bit for "more"."""
+"""Variable-length integers (LEB128): seven bits per byte, least significant first; the top bit marks continuation."""
 
 from vqvae.errors import BitstreamError
 
@@ -20,7 +20,7 @@ def unpack_size(data: bytes, position: int, least: int = 0) -> tuple[int, int]:
     """The number at a position, and the position after it.
 
     Raises:
-        BitstreamError: there is none, or it is below `least`, or not in the shortest form.
+        BitstreamError: it is missing, below `least`, or not in the shortest form.
     """
     size = shift = 0
     while position < len(data) and shift < 28:

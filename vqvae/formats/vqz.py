@@ -10,10 +10,10 @@ from vqvae.formats.model_id import ModelId
 from vqvae.formats.varint import LARGEST, pack_size, unpack_size
 
 MAGIC = b"VQ"
-VERSION = 5  # 4 is left out: with it, a file could begin like an archive, "VQA"
-WITH_CHUNKS = 6  # the version of files that have any
+VERSION = 5  # 4 is skipped: with it, a file could begin like an archive, "VQA"
+WITH_CHUNKS = 6  # the version of files with chunks
 READABLE = (1, 2, 3, 5, 6)
-SEALED = (5, 6)  # the model's id counts for their checksums
+SEALED = (5, 6)  # their checksums cover the model's id
 PROGRESSIVE = 8  # among the low four bits of the byte that holds the version
 HINT_BYTES = 3
 CHECKSUM_BYTES = 4
@@ -24,8 +24,8 @@ class Coded(NamedTuple):
 
     Attributes:
         entropy_code: the kind of entropy model that made the sections, 0 to 7.
-        sections: one for all stages, or, where progressive, one for each.
-        progressive: whether the sections are of one stage each; the last may then be missing.
+        sections: one for all stages or, if progressive, one for each layer.
+        progressive: whether there is a section for each layer; the last ones may then be missing.
     """
 
     entropy_code: int
@@ -39,7 +39,7 @@ class Coded(NamedTuple):
 
 
 class Container(NamedTuple):
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         width, height: of the image, in pixels.
@@ -56,7 +56,7 @@ class Container(NamedTuple):
 
 
 class UnverifiedFile(NamedTuple):
-    """A file split into its fields, before its checksums are compared: those of new files need the model's id.
+    """A file split into its fields, before its checksums are verified: those of new files cover the model's id.
 
     Attributes:
         data: the file's bytes.
@@ -66,7 +66,7 @@ class UnverifiedFile(NamedTuple):
         entropy_code: the kind of entropy model.
         progressive: whether each stage is a section of its own.
         packed_chunks: the chunks' bytes.
-        sections: from where to where in `data` each payload is; its checksum follows.
+        sections: start and end of each payload in `data`; its checksum follows.
     """
 
     data: bytes
@@ -95,11 +95,11 @@ class UnverifiedFile(NamedTuple):
         return unpack_chunks(self.packed_chunks)
 
     def verify(self, models: Iterable[ModelId]) -> ModelId:
-        """The one of these models that made the file; compares its checksums.
+        """Verifies the checksums, and returns the model that made the file.
 
         Raises:
-            UnknownModelError: none of them.
-            BitstreamError: the file is corrupt, or made with a model that only seems to be one of these.
+            UnknownModelError: it is none of these.
+            BitstreamError: the file is corrupt, or made with a model whose id begins like one of these.
         """
         known = list(models)
         if self.version not in SEALED:
@@ -113,7 +113,7 @@ class UnverifiedFile(NamedTuple):
         return candidates[intact.index(max(intact))]
 
     def _intact(self, seed: bytes) -> int:
-        """The number of sections, from the first on, whose checksums match."""
+        """The number of leading sections whose checksums match."""
         data, checksum, done = memoryview(self.data), zlib.crc32(seed), 0
         for number, (_, end) in enumerate(self.sections):
             checksum = zlib.crc32(data[done:end], checksum)
@@ -156,7 +156,7 @@ class UnverifiedFile(NamedTuple):
 
 
 def pack(container: Container) -> bytes:
-    """The file's bytes."""
+    """A file as bytes."""
     width, height, model, (entropy_code, sections, progressive), chunks = container
     for name, side in {"width": width, "height": height}.items():
         if not 1 <= side <= LARGEST:
@@ -182,7 +182,7 @@ def unpack(data: bytes, models: Iterable[ModelId], stages: int | None = None) ->
 
     Args:
         data: the bytes. A progressive file may have been cut after any of its sections.
-        models: those that may have made it.
+        models: ids of the models that may have made it.
         stages: read this number of sections of a progressive file and ignore the rest.
 
     Raises:
@@ -195,7 +195,7 @@ def unpack(data: bytes, models: Iterable[ModelId], stages: int | None = None) ->
 
 
 def split(data: bytes, stages: int | None = None) -> UnverifiedFile:
-    """Splits a file's bytes into its fields, without comparing checksums; arguments and errors are those of `unpack`.
+    """Splits a file into its fields, without verifying checksums; arguments and errors are those of `unpack`.
 
     Raises:
         BitstreamError: the file is foreign, of another version, truncated or corrupt.

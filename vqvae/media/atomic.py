@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes: files are complete, or not there."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved there when the block ends well, removed when it does not.
+    """A temporary path beside `path`, renamed to it if the block succeeds, removed otherwise.
 
-    Its name is random, so that no other thread, process or machine that shares the folder has the same, and short, so
-    that there is room for it wherever there is for `path`.
+    Its name is random, so that it is unique among threads, processes and machines that share the folder, and short, so
+    that it is valid wherever `path` is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")

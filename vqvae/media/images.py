@@ -19,10 +19,10 @@ READABLE = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".webp", ".avif", ".avifs", ".heif", ".heic"),
     *(".bmp", ".dib", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".tga"),
 }
-"""Suffixes that a folder is searched for; a file named outright is opened whatever its suffix."""
+"""Suffixes of images in folders; a named file is opened with any suffix."""
 
 MAX_PIXELS = 178_956_970
-"""Above so many pixels Pillow takes a file for a bomb, and so do we."""
+"""Pillow's limit, above which it takes a file for a decompression bomb."""
 
 MAX_SIDE = 2**20
 """Pixels of height or width: an image of a single row would be padded to many times its size."""
@@ -30,11 +30,11 @@ MAX_SIDE = 2**20
 STRIP = 256  # rows that are converted at once
 
 GREY_MODES = {"1", "L", "LA"}
-OTHER_COLOURS = {"CMYK", "LAB"}
+NON_RGB_MODES = {"CMYK", "LAB"}
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-NAMES = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
-MOST_BESIDES = 2**24
-"""Bytes of a profile, of EXIF or of XMP: more is no photograph's."""
+METADATA_LABELS = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
+MAX_METADATA_BYTES = 2**24
+"""Limit for a profile, for EXIF and for XMP."""
 
 EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", *PREMULTIPLIED}
 
@@ -101,7 +101,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     if not picture.profile:
         return picture.pixels
     with errors_of(path):
-        return np.asarray(to_srgb(_to_image(picture), picture.profile))
+        return np.asarray(to_srgb(to_image(picture), picture.profile))
 
 
 def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
@@ -115,18 +115,22 @@ def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
     found, lost = _read_metadata(image, header, metadata)
     pixels = turn_upright(_as_described(image, header))
     profile = found["icc_profile"]
-    if profile and pixels.mode in OTHER_COLOURS:
+    if profile and pixels.mode in NON_RGB_MODES:
         pixels, profile = to_srgb(pixels, profile), None
-    alpha = _to_array(pixels, "RGBA", first=3)[..., 0] if pixels.has_transparency_data else None
-    return Picture(
-        pixels=_to_array(pixels, "RGB"),
-        grey=pixels.mode in GREY_MODES,
-        alpha=None if alpha is None or alpha.min() == 255 else alpha,
-        profile=profile,
-        exif=found["exif"],
-        xmp=found["xmp"],
-        lost=tuple(lost),
-    )
+    return from_image(pixels)._replace(profile=profile, exif=found["exif"], xmp=found["xmp"], lost=tuple(lost))
+
+
+def from_image(image: Image.Image) -> Picture:
+    """The pixels and the transparency of a Pillow image, and nothing else of it.
+
+    Raises:
+        ImageError: its mode has more than 8 bits a channel.
+    """
+    if image.mode not in EIGHT_BIT_MODES:
+        raise ImageError(_too_deep(f"pixels of mode {image.mode}"))
+    alpha = _to_array(image, "RGBA", first=3)[..., 0] if image.has_transparency_data else None
+    opaque = alpha is None or alpha.min() == 255
+    return Picture(_to_array(image, "RGB"), grey=image.mode in GREY_MODES, alpha=None if opaque else alpha)
 
 
 def check_size(width: int, height: int) -> None:
@@ -150,7 +154,7 @@ def _as_described(image: Image.Image, header: Header) -> Image.Image:
 def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple[dict[str, bytes | None], list[str]]:
     """Colour profile and, where they are asked for, EXIF and XMP, by Pillow's names; and what of them is lost."""
     profile, lost = image.info.get("icc_profile") or header.profile, list(header.lost)
-    if not profile and image.mode not in OTHER_COLOURS:
+    if not profile and image.mode not in NON_RGB_MODES:
         colours = header.colours or (ADOBE_RGB if is_adobe_rgb(image) else None)
         if colours and not colours.is_srgb:
             try:
@@ -162,15 +166,17 @@ def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple
         try:
             found["exif"] = read_exif(image)
         except Exception:  # Pillow raises whatever it likes at damaged EXIF
-            lost.append(NAMES["exif"])
+            lost.append(METADATA_LABELS["exif"])
         xmp = image.info.get("xmp")
         found["xmp"] = XMP_ORIENTATION.sub(b"", xmp) if isinstance(xmp, bytes) else xmp
     for key, data in found.items():
         if data and not isinstance(data, bytes):
             found[key] = None
-            lost.append(NAMES[key])
-        elif data and len(data) > MOST_BESIDES:
-            raise ImageError(f"its {NAMES[key]} has {len(data)} bytes, more than {MOST_BESIDES}: remove it first")
+            lost.append(METADATA_LABELS[key])
+        elif data and len(data) > MAX_METADATA_BYTES:
+            raise ImageError(
+                f"its {METADATA_LABELS[key]} has {len(data)} bytes, more than {MAX_METADATA_BYTES}: remove it first"
+            )
     return {key: data or None for key, data in found.items()}, lost
 
 
@@ -188,9 +194,13 @@ def _check_depth(image: Image.Image, header: Header) -> None:
     """By what the file says: Pillow reduces much to 8 bits without a word."""
     if header.bits > 8 or image.mode not in EIGHT_BIT_MODES:
         kind = f"{header.bits}-bit channels" if header.bits > 8 else f"pixels of mode {image.mode}"
-        raise ImageError(f"has {kind}, more than 8 bits each: convert it to 8 bits first")
+        raise ImageError(_too_deep(kind))
     if header.signed:
         raise ImageError("has channels of signed numbers: convert it to unsigned ones first")
+
+
+def _too_deep(kind: str) -> str:
+    return f"has {kind}, more than 8 bits each: convert it to 8 bits first"
 
 
 def write_picture(picture: Picture, path: Path) -> list[str]:
@@ -204,17 +214,15 @@ def write_picture(picture: Picture, path: Path) -> list[str]:
     """
     height, width, _ = picture.pixels.shape
     format = check_writable(path, height, width)
-    image = _to_image(picture)
+    if picture.alpha is not None and format not in WITH_ALPHA:
+        what = f"{format} cannot hold the image's transparency without loss"
+        raise ImageError(f"{path}: {what}: use .png, for instance")
+    image = to_image(picture)
     if format in WITHOUT_GREY:
         image = image.convert("RGB")
-    if picture.alpha is not None:
-        if format not in WITH_ALPHA:
-            what = f"{format} cannot hold the image's transparency without loss"
-            raise ImageError(f"{path}: {what}: use .png, for instance")
-        image.putalpha(Image.fromarray(picture.alpha))
     besides = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
     options = keep_metadata(format, besides)
-    left_out = [NAMES[key] for key, data in besides.items() if data and key not in options]
+    left_out = [METADATA_LABELS[key] for key, data in besides.items() if data and key not in options]
     if format == "PNG" and "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp"))
@@ -234,9 +242,19 @@ def write_image(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
     write_picture(Picture(pixels), path)
 
 
-def _to_image(picture: Picture) -> Image.Image:
-    if not picture.grey:
-        return Image.fromarray(picture.pixels)
-    sums = picture.pixels.sum(2, dtype=np.uint16)
-    grey = Image.fromarray(((sums + 1) // 3).astype(np.uint8))  # the rounded mean
-    return grey if not picture.profile or picture.profile[16:20] == b"GRAY" else grey.convert("RGB")
+def to_image(picture: Picture) -> Image.Image:
+    """The pixels and the transparency of a picture as a Pillow image, whose mode is that of `mode_of`."""
+    image = Image.fromarray(picture.pixels)
+    if picture.grey:
+        sums = picture.pixels.sum(2, dtype=np.uint16)
+        rounded_mean = Image.fromarray(((sums + 1) // 3).astype(np.uint8))
+        image = rounded_mean.convert(mode_of(True, picture.profile))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    return image
+
+
+def mode_of(grey: bool, profile: bytes | None, alpha: bool = False) -> str:
+    """Pillow's mode of a picture: a greyscale one is RGB where its profile is for RGB."""
+    one_channel = grey and (not profile or profile[16:20] == b"GRAY")
+    return ("L" if one_channel else "RGB") + "A" * alpha

@@ -1,7 +1,8 @@
-"""What belongs to a picture besides its pixels, as the chunks of a file."""
+"""Metadata of pictures ↔ chunks of a file."""
 
 import zlib
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -9,11 +10,11 @@ from PIL import Image
 
 from vqvae.errors import BitstreamError, reason_of
 from vqvae.formats import Chunks, Kind
-from vqvae.media.images import MOST_BESIDES, Picture
+from vqvae.media.images import MAX_METADATA_BYTES, Picture
 
 
 def to_chunks(picture: Picture) -> Chunks:
-    """What a file must hold besides the picture's indices."""
+    """The chunks of a picture."""
     chunks = {Kind.GREY: b""} if picture.grey else {}
     if picture.alpha is not None:
         file = BytesIO()
@@ -31,14 +32,18 @@ def to_picture(pixels: UInt8[np.ndarray, "H W 3"], chunks: Chunks) -> Picture:
     Raises:
         BitstreamError: a chunk is damaged.
     """
-    return Picture(
-        pixels,
-        grey=Kind.GREY in chunks,
-        alpha=_alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None,
-        profile=_unpack(chunks, Kind.PROFILE, "profile"),
-        exif=_unpack(chunks, Kind.EXIF, "exif"),
-        xmp=_unpack(chunks, Kind.XMP, "xmp"),
-    )
+    alpha = _alpha(chunks[Kind.ALPHA], pixels) if Kind.ALPHA in chunks else None
+    return Picture(pixels, Kind.GREY in chunks, alpha)._replace(**to_metadata(chunks))
+
+
+def to_metadata(chunks: Chunks) -> dict[str, Any]:
+    """The `profile`, `exif` and `xmp` of a picture.
+
+    Raises:
+        BitstreamError: a chunk is damaged.
+    """
+    kinds = {"profile": Kind.PROFILE, "exif": Kind.EXIF, "xmp": Kind.XMP}
+    return {name: _unpack(chunks, kind, name) for name, kind in kinds.items()}
 
 
 def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
@@ -50,7 +55,7 @@ def _alpha(data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
             reason = f"{image.size[0]}×{image.size[1]} pixels of mode {image.mode}"
     except Exception as error:  # of damaged files, Pillow raises errors of any kind
         reason = reason_of(error)
-    raise BitstreamError(f"corrupt: its alpha channel is none ({reason})")
+    raise BitstreamError(f"corrupt: its alpha channel is not an 8-bit grey PNG of the image's size ({reason})")
 
 
 def _unpack(chunks: Chunks, kind: Kind, name: str) -> bytes | None:
@@ -58,9 +63,9 @@ def _unpack(chunks: Chunks, kind: Kind, name: str) -> bytes | None:
         return None
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(chunks[kind], MOST_BESIDES + 1)
+        unpacked = unpacker.decompress(chunks[kind], MAX_METADATA_BYTES + 1)
     except zlib.error as error:
         raise BitstreamError(f"corrupt: its {name} cannot be unpacked ({error})") from None
-    if len(unpacked) > MOST_BESIDES or not unpacker.eof or unpacker.unused_data:
+    if len(unpacked) > MAX_METADATA_BYTES or not unpacker.eof or unpacker.unused_data:
         raise BitstreamError(f"corrupt: its {name} does not end where it should")
     return unpacked

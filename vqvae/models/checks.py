@@ -1,4 +1,4 @@
-"""Checks of what a model file says, before anything is built from it."""
+"""Checks of the contents of a model file, before anything is built from it."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ DTYPES = frozenset(
 
 
 def check_arguments(component: type, arguments: Mapping[str, Any]) -> None:
-    """Checks the arguments of a constructor against its annotations: a file may say anything.
+    """Checks the arguments of a constructor against its annotations: a file may contain anything.
 
     Raises:
-        ConfigError: an argument is not a plain finite value of its kind, or larger than any that makes sense.
+        ConfigError: an argument is not a finite value of its type, or too large.
     """
     parameters = inspect.signature(component).parameters
     for name, value in arguments.items():
@@ -42,17 +42,17 @@ def _check_value(name: str, value: Any, kind: Any) -> None:
         raise ConfigError(f"{name} is {_short(value)}, but must be an integer")
     elif kind is float and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ConfigError(f"{name} is {_short(value)}, but must be a number")
-    elif isinstance(value, int | float) and not abs(value) <= LARGEST_INTEGER:  # nor is it with NaN
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST_INTEGER:  # true for NaN, too
         raise ConfigError(f"{name} is {_short(value)}, but must be from {-LARGEST_INTEGER} to {LARGEST_INTEGER}")
     elif isinstance(value, str | Mapping) and len(value) > MAX_LENGTH:
         raise ConfigError(f"{name} has {len(value)} characters or entries, but may have {MAX_LENGTH} at most")
 
 
 def check_tensors(tensors: Mapping[str, Tensor]) -> None:
-    """Checks the numbers of a model.
+    """Checks the tensors of a model.
 
     Raises:
-        ConfigError: a tensor has elements of a kind that no model has, or some are not finite.
+        ConfigError: a tensor has an unsupported dtype, or elements that are not finite.
     """
     for name, tensor in tensors.items():
         if tensor.dtype not in DTYPES:
@@ -63,10 +63,10 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    """Compares the tensors that a config asks for with those in its file.
+    """Compares the tensors of a config with those in the file.
 
     Raises:
-        ConfigError: one is missing, left over, or of another shape.
+        ConfigError: one is missing, unknown, or of another shape.
     """
     for name in expected:
         if name not in tensors:

@@ -1,4 +1,4 @@
-"""One model in one safetensors file: weights, coding tables, and the plain config that says how to build it."""
+"""One model in one safetensors file: weights, coding tables, and the config to build it from."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from vqvae.media.atomic import atomic_path
 from vqvae.media.images import MAX_PIXELS
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.checks import check_shapes, check_tensors
-from vqvae.models.identity import QUANTIZER, earlier_id, identify
+from vqvae.models.identity import QUANTIZER, earlier_id, identify, inherited_aliases
 from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
 
@@ -30,17 +30,16 @@ FORMAT = 1
 KEY = "vqvae"  # one metadata entry, so that equal models are equal files
 TYPICAL_BITS = "typical_bits"
 DIGEST_BYTES = 32
-Aliases = tuple[tuple[bytes, bytes], ...]
 
 
 class ModelFile(NamedTuple):
-    """What a model file holds.
+    """The contents of a model file.
 
     Attributes:
         config: what `build_autoencoder` and `build_entropy_model` build the model from.
         tensors: weights, in half precision, and coding tables.
-        about: anything else worth keeping: how it was trained, what it reached. Decoding does not depend on it.
-        stored_id: the model's id, as the file says; None in files that are older than ids of this kind.
+        about: notes: how it was trained, its figures. Decoding does not depend on it.
+        stored_id: the model's id, as stored; None in older files.
     """
 
     config: dict[str, Any]
@@ -50,13 +49,13 @@ class ModelFile(NamedTuple):
 
     @property
     def model_id(self) -> ModelId:
-        """The model's id, with its aliases, computed from what the file holds."""
+        """The model's id, with its aliases, computed from config and tensors."""
         aliases = self.stored_id.aliases if self.stored_id else (earlier_id(self.config, self.tensors),)
         return identify(self.config, self.tensors)._replace(aliases=aliases)
 
 
 def round_to_half(module: nn.Module) -> None:
-    """Rounds the weights, in place, to what the model file keeps of them."""
+    """Rounds the weights, in place, to half precision, as in the model file."""
     for parameter in module.parameters():
         parameter.data = parameter.data.half().to(parameter.dtype)
 
@@ -67,24 +66,26 @@ def save_model(
     autoencoder: AutoEncoder,
     entropy_model: EntropyModel,
     about: Mapping[str, Any],
-    aliases: Aliases = (),
+    origin: ModelId | None = None,
     typical_bits: TypicalBits | None = None,
 ) -> None:
     """Writes a model file; weights in half precision.
 
     Args:
-        path: the file, there whole or not at all.
+        path: the file, written atomically.
         config: what the two modules were built from: `encoder`, `quantizer`, `decoder`, `entropy`.
         autoencoder: its weights are stored.
         entropy_model: its tables are stored.
-        about: anything else worth keeping.
-        aliases: earlier ids of a model that decodes as this one does.
+        about: notes on the training.
+        origin: the id of the model that this one was made from, whose files it reads where it decodes them alike.
         typical_bits: of use to the encoder of a variable-rate model with layers.
     """
     tensors = _parts(autoencoder, entropy_model, typical_bits).state_dict()
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     kept = _without_estimator(halves)
-    model_id = identify(config, kept)._replace(aliases=aliases)
+    model_id = identify(config, kept)
+    if origin:
+        model_id = model_id._replace(aliases=inherited_aliases(model_id, origin))
     write_model(path, {"config": config, "about": about, "id": _id_to_json(model_id)}, kept)
 
 
@@ -92,10 +93,10 @@ def save_quantizer(path: Path, config: Mapping[str, Any], quantizer: Quantizer, 
     """Writes the file of a quantiser alone; codebooks as they are, without loss.
 
     Args:
-        path: the file, there whole or not at all.
+        path: the file, written atomically.
         config: what the quantiser was built from.
         quantizer: its codebooks are stored.
-        about: anything else worth keeping.
+        about: notes on the training.
     """
     tensors = _without_estimator(quantizer.state_dict(prefix=QUANTIZER))
     write_model(path, {"config": {"quantizer": config}, "about": about}, tensors)
@@ -111,7 +112,7 @@ def _without_estimator(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_model(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Writes a model file, there whole or not at all, with a header of `config` and `about`, perhaps `id`."""
+    """Writes a model file atomically, with a header of `config` and `about`, perhaps `id`."""
     packed = json.dumps({"format": FORMAT, **header}, sort_keys=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(dict(tensors), {KEY: packed}))
@@ -121,7 +122,7 @@ def read_model(path: Path) -> ModelFile:
     """Reads a model file, without building anything.
 
     Raises:
-        ModelFileError: it is not there, damaged, or not one of ours.
+        ModelFileError: it is missing, damaged, or not a model of this program.
     """
     with _opened(path) as file:
         header = _read_header(path, file)
@@ -140,10 +141,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_id(path: Path) -> ModelId:
-    """The id of a model file, as it is stored there; reads no tensors where it is.
+    """The stored id of a model file, without reading tensors; computed in older files, which have none.
 
     Raises:
-        ModelFileError: the file is not there, damaged, or not one of ours.
+        ModelFileError: the file is missing, damaged, or not a model of this program.
     """
     with _opened(path) as file:
         stored = _id_from_json(path, _read_header(path, file).get("id"))
@@ -197,7 +198,7 @@ def load_codec(path: Path, max_pixels: int = MAX_PIXELS, backend: Backend | None
         backend: chooses between compiled and plain code.
 
     Raises:
-        ModelFileError: the file is not there, damaged, or not one of ours.
+        ModelFileError: the file is missing, damaged, or not a model of this program.
     """
     model = read_model(path)
     if "encoder" not in model.config:
@@ -223,7 +224,7 @@ def load_quantizer(path: Path) -> Quantizer:
     """The quantiser of a model file, be it alone there or between networks; in evaluation mode.
 
     Raises:
-        ModelFileError: the file is not there, damaged, or not one of ours.
+        ModelFileError: the file is missing, damaged, or not a model of this program.
     """
     model = read_model(path)
     codebooks = {n.removeprefix(QUANTIZER): t for n, t in model.tensors.items() if n.startswith(QUANTIZER)}
@@ -245,7 +246,7 @@ def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """A file may say anything, so whatever goes wrong in building a model from it is the file's fault."""
+    """Turns any exception of building a model into an error of its file, which may contain anything."""
     try:
         yield
     except Exception as error:

@@ -44,6 +44,20 @@ def _digest(config: Mapping[str, Any], tensors: Mapping[str, Tensor], *parts: st
     return digest.digest()
 
 
+def inherited_aliases(made: ModelId, origin: ModelId) -> tuple[tuple[bytes, bytes], ...]:
+    """The aliases of a model that was made from another one: those of files that both decode alike.
+
+    Args:
+        made: the id of the model.
+        origin: the id of the model that it was made from.
+    """
+    if made.whole == origin.whole:
+        return origin.aliases
+    if made.weights == origin.weights:  # another entropy model: files of fixed width alone
+        return tuple((made.whole, weights) for _, weights in origin.aliases)
+    return ()
+
+
 def earlier_id(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[bytes, bytes]:
     """The id that files of versions 1 to 3, and archives of their time, have of a model: of all that its file held."""
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(ENTROPY)}

@@ -1,13 +1,14 @@
 """Components by name: `{"_target_": "residual_vq", "dim": 64, …}` → an object.
 
 Hydra's form, but without Hydra. A model file may come from anywhere, so a config is matched with the components
-registered here and nothing else is imported, built or called. Names are written into model files: once given, a name
-keeps its meaning for ever, wherever the code of its class moves.
+registered here and nothing else is imported, built or called. Names are written into model files: a name is
+permanent, wherever its class moves.
 """
 
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ COMPONENTS = {
     "residual_vq": "vqvae.quantizers.residual.ResidualVQ",
     "additive_vq": "vqvae.quantizers.additive.AdditiveVQ",
     "product_residual_vq": "vqvae.quantizers.product_residual.ProductResidualVQ",
+    "fsq": "vqvae.quantizers.fsq.FSQ",
+    "lfq": "vqvae.quantizers.lfq.LFQ",
+    "simvq": "vqvae.quantizers.simvq.SimVQ",
     "conv_encoder": "vqvae.networks.encoder.ConvEncoder",
     "conv_decoder": "vqvae.networks.decoder.ConvDecoder",
     "lapped_encoder": "vqvae.networks.lapped.LappedEncoder",
@@ -52,7 +56,7 @@ ALIASES = {
     "vqvae.coding.histogram.Histogram": "histogram",
     "vqvae.coding.context.Context": "context",
 }
-"""What model files called components before they had names: permanent, and independent of where classes are today."""
+"""Names of components in early model files: permanent, and independent of where classes are today."""
 
 
 def register(name: str, path: str) -> None:
@@ -89,6 +93,17 @@ def registered_name(target: object) -> str:
 def _register_entry_point(name: str) -> None:
     for found in entry_points(group=ENTRY_POINTS, name=name):
         COMPONENTS[name] = found.value.replace(":", ".")
+
+
+def components(kind: type[T]) -> dict[str, type[T]]:
+    """The registered components of a kind by name, those of installed packages included; imports all that it can."""
+    for found in entry_points(group=ENTRY_POINTS):
+        COMPONENTS.setdefault(found.name, found.value.replace(":", "."))
+    classes: dict[str, type[T]] = {}
+    for name in COMPONENTS:
+        with suppress(ConfigError):
+            classes[name] = component(name)
+    return {name: found for name, found in classes.items() if inspect.isclass(found) and issubclass(found, kind)}
 
 
 def component(target: object) -> type:

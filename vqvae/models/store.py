@@ -1,4 +1,4 @@
-"""Where models are found: those bundled with the package by name or by the ids in files, others by path."""
+"""Finding models: bundled ones by name or by the ids in files, others by path."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -26,12 +26,12 @@ SMALL = 64 * 64  # pixels
 ImageModelName = Literal["photo", "cifar10-rvq-16", "cifar10-avq-16", "cifar10-pvq-16"]
 
 
-def shipped_models() -> dict[str, Path]:
+def bundled_models() -> dict[str, Path]:
     """The file of each bundled model for images, by its name."""
     return _models_of(FOLDER)
 
 
-def shipped_speech_models() -> dict[str, Path]:
+def bundled_speech_models() -> dict[str, Path]:
     """The file of each bundled model for speech, by its name."""
     return _models_of(SPEECH_FOLDER)
 
@@ -42,7 +42,7 @@ def find_model(name: str | Path) -> Path:
     Raises:
         ModelFileError: neither a bundled model nor a file.
     """
-    bundled = shipped_models() | shipped_speech_models()
+    bundled = bundled_models() | bundled_speech_models()
     path = bundled.get(str(name), Path(name))
     if not path.is_file():
         raise ModelFileError(f"{name}: neither a file nor a bundled model ({', '.join(bundled)})")
@@ -54,11 +54,11 @@ def _models_of(folder: Path) -> dict[str, Path]:
 
 
 def default_model(pixels: int, variable_rate: bool = False) -> Path:
-    """The file of the bundled model that suits an image best.
+    """The file of the default model for an image.
 
     Args:
         pixels: number of pixels of the image.
-        variable_rate: whether the rate is going to be chosen, which only variable-rate models allow.
+        variable_rate: whether a variable-rate model is required, because a rate is requested.
     """
     return find_model(SMALL_IMAGES if pixels <= SMALL and not variable_rate else PHOTOGRAPHS)
 
@@ -74,7 +74,7 @@ def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec | 
 
     Args:
         model: the name of a bundled model, such as `photo` or `speech`, or the path of a model file.
-        device: where the networks of an image codec compute; a speech codec has none.
+        device: of the networks of an image codec; a speech codec has none.
 
     Raises:
         ModelFileError: there is no such model, or its file is damaged.
@@ -87,16 +87,16 @@ def load(model: str | Path, device: torch.device | str = "cpu") -> ImageCodec | 
 
 
 class ModelStore:
-    """Codecs by what they are needed for; each is loaded when it is first asked for, and kept.
+    """Loads the codecs for images and files, each once.
 
-    A store may be pickled: the copy loads its codecs itself.
+    A store may be pickled: the copy loads its codecs again.
 
     Args:
-        model: the name of a bundled model or the path of a model file, used for everything; None for the bundled
-            models, of which each image gets the one that suits it and each file the one that made it.
-        device: where the networks compute.
+        model: the name of a bundled model or the path of a model file, used for everything; None for the default model
+            of each image and the model of each file, among the bundled ones.
+        device: of the networks.
         max_pixels: compressed files that claim larger images are refused; None for Pillow's limit.
-        variable_rate: whether images are given to variable-rate models alone, so that a quality can be chosen.
+        variable_rate: whether images need a variable-rate model, because a rate is requested.
         backend: chooses between compiled and plain code, for all codecs of the store.
 
     Raises:
@@ -128,8 +128,8 @@ class ModelStore:
         """The codec of a model file.
 
         Raises:
-            ModelFileError: the file is not there, damaged, or not one of ours.
-            UsageError: a quality is going to be chosen, but the model has one rate.
+            ModelFileError: the file is missing, damaged, or not a model of this program.
+            UsageError: a rate is requested, but the model has a single rate.
         """
         if path not in self._codecs:
             codec = load_codec(path, self.max_pixels, self.backend)
@@ -150,7 +150,7 @@ class ModelStore:
         return self._speech
 
     def preload(self) -> "ModelStore":
-        """Loads the given model, if there is one, so that what is wrong with it is told at once; returns the store."""
+        """Loads the given model, if any, so that its errors are raised at once; returns the store."""
         if self.model:
             self.codec(self.model)
         return self
@@ -160,11 +160,11 @@ class ModelStore:
         return self.model or default_model(image[..., 0].size, self.variable_rate)
 
     def path_for_all(self, images: Iterable[Callable[[], UInt8[np.ndarray, "H W 3"]]]) -> Path:
-        """The model file for several images, each given by what loads it: the one for the first that can be loaded."""
+        """The model file for images given by functions that load them: that of the first that can be loaded."""
         if self.model:
             return self.model
         for load_image in images:
-            with suppress(Exception):  # whoever needs the image meets the error again
+            with suppress(Exception):  # raised again when the image is needed
                 return self.path_for(load_image())
         return default_model(0, self.variable_rate)
 
@@ -174,9 +174,9 @@ class ModelStore:
 
     @property
     def paths(self) -> dict[ModelId, Path]:
-        """The model files that files may have been made with, by id."""
+        """The known model files, by id."""
         if not self._paths:
-            paths = shipped_models().values() if self.model is None else [self.model]
+            paths = bundled_models().values() if self.model is None else [self.model]
             self._paths = {read_id(path): path for path in paths}
         return self._paths
 
@@ -198,13 +198,13 @@ class ModelStore:
             if archive.header.is_of(model_id):
                 return path
         hint = archive.header.model_hint.hex()
-        known = "that is not shipped" if self.model is None else f"than {self.model}"
+        known = "that is not bundled" if self.model is None else f"than {self.model}"
         raise UnknownModelError(
             f"{archive.path}: made with another model {known} (its id begins with {hint}): name its file with --model"
         )
 
     def unpack(self, data: bytes, stages: int | None = None) -> tuple[ImageCodec, Container]:
-        """The codec of a .vqz file, and what the file holds.
+        """The codec of a .vqz file, and the contents of the file.
 
         Args:
             data: the file's bytes.

@@ -13,13 +13,19 @@ from vqvae.quantizers.estimators import (
     RotationTrick,
     StraightThrough,
 )
+from vqvae.quantizers.fsq import FSQ
+from vqvae.quantizers.lfq import LFQ
 from vqvae.quantizers.product import ProductVQ
 from vqvae.quantizers.product_residual import ProductResidualVQ
 from vqvae.quantizers.residual import ResidualVQ
+from vqvae.quantizers.scheduled_estimator import ScheduledEstimator
+from vqvae.quantizers.simvq import SimVQ
 from vqvae.quantizers.usage import count_usage, perplexity, replace_unused, usage
 from vqvae.quantizers.vq import VQ
 
 __all__ = [
+    "FSQ",
+    "LFQ",
     "NSVQ",
     "VQ",
     "AdditiveVQ",
@@ -36,6 +42,8 @@ __all__ = [
     "Quantizer",
     "ResidualVQ",
     "RotationTrick",
+    "ScheduledEstimator",
+    "SimVQ",
     "StraightThrough",
     "TableSearchable",
     "count_usage",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vqvae.errors import UsageError
 from vqvae.quantizers.capabilities import CostAware, PrefixDecodable
-from vqvae.quantizers.estimators import NSVQ, Estimator
+from vqvae.quantizers.estimators import NSVQ, Estimate, Estimator
 from vqvae.quantizers.inputs import check_finite, flatten
 from vqvae.quantizers.usage import count_usage, perplexity
 
@@ -87,6 +87,10 @@ class Quantizer(nn.Module, ABC):
     def set_estimator(self, estimator: Estimator) -> None:
         """Sets how gradients pass the quantiser, and how codebooks are updated, in training from now on."""
         self.estimator = estimator
+
+    def advance(self, progress: float) -> None:
+        """Tells the estimator the fraction of the training that is done; called before each training batch."""
+        self.estimator.advance(progress, None)
 
     @torch.no_grad()
     def encode(
@@ -185,6 +189,19 @@ class Quantizer(nn.Module, ABC):
             )
         return flatten(x, self.dim, self.channel_dim, type(self).__name__)
 
+    def rows_to_fit(self, vectors: Real[Tensor, "..."]) -> Float32[Tensor, "n D"]:
+        """The vectors that `fit` is given, as rows.
+
+        Raises:
+            NotFiniteError: a vector holds NaN or infinity.
+            ValueError: there are no vectors, or they have another dimension.
+        """
+        rows = self._rows(vectors).detach().float()
+        if not len(rows):
+            raise ValueError("there are no vectors to fit to: give at least one")
+        check_finite(rows)
+        return rows
+
     def _restore(self, x: Tensor, indices: Tensor) -> Tensor:
         """Indices in the leading shape of x."""
         return indices.view(*x.movedim(self.channel_dim, -1).shape[:-1], indices.shape[-1])
@@ -196,9 +213,21 @@ class Quantizer(nn.Module, ABC):
             if not self.training:
                 return Quantized(values, indices, values.new_zeros(()))
             x = rows.to(values.dtype)
-            estimate = self.estimator(x, values)
+            estimate = self.estimate(x, indices, values)
             self._update(indices, x, values)
             return Quantized(estimate.values, indices, estimate.loss)
+
+    def estimate(
+        self, x: Float[Tensor, "n D"], indices: Int64[Tensor, "n m"], values: Float[Tensor, "n D"]
+    ) -> Estimate:
+        """What training goes on with, by the estimator; here, of the vectors themselves.
+
+        Args:
+            x: the vectors, with gradients to the encoder.
+            indices: those chosen.
+            values: what they stand for, with gradients to the parameters.
+        """
+        return self.estimator(x, values)
 
     def _update(self, indices: Tensor, x: Tensor, values: Tensor) -> None:
         """Updates parameters after a training batch, where the estimator does so without gradients."""

@@ -12,7 +12,6 @@ from vqvae.quantizers.capabilities import CostAware, TableSearchable
 from vqvae.quantizers.chunking import Search, search_in_chunks
 from vqvae.quantizers.entropy_constrained import fit_entropy_constrained
 from vqvae.quantizers.estimators import Estimator
-from vqvae.quantizers.inputs import check_finite
 from vqvae.quantizers.nearest import far_origins, squared_distances
 
 MAX_BITS = 16
@@ -167,10 +166,7 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
             NotFiniteError: a vector holds NaN or infinity.
             ValueError: there are no vectors, or they have another dimension.
         """
-        rows = self._rows(vectors).detach().float()
-        if not len(rows):
-            raise ValueError("there are no vectors to fit to: give at least one")
-        check_finite(rows)
+        rows = self.rows_to_fit(vectors)
         mean = rows.double().mean(0).float()  # far from zero, float32 loses the distances
         with torch.autocast(rows.device.type, enabled=False):
             rows = rows - mean
@@ -188,6 +184,9 @@ class CodebookQuantizer(Quantizer, CostAware, TableSearchable):
     def set_estimator(self, estimator: Estimator) -> None:
         estimator.attach(self.codebooks)
         super().set_estimator(estimator)
+
+    def advance(self, progress: float) -> None:
+        self.estimator.advance(progress, self.codebooks)
 
     def _update(self, indices: Tensor, x: Tensor, values: Tensor) -> None:
         self.estimator.update(self.codebooks, indices, x, values)

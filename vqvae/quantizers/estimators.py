@@ -52,6 +52,14 @@ class Estimator(nn.Module, ABC):
             quantized: their quantised values.
         """
 
+    def advance(self, progress: float, codebooks: Float[nn.Parameter, "M K d"] | None) -> None:
+        """Called before each training batch.
+
+        Args:
+            progress: the fraction of the training that is done.
+            codebooks: those that the estimator is attached to; None if the quantiser has none.
+        """
+
 
 class NSVQ(Estimator):
     """Noise substitution: the error is replaced by Gaussian noise of the same length.

@@ -1,4 +1,4 @@
-"""Nearest-neighbour search among the vectors that indices stand for."""
+"""Nearest-neighbour search among quantised vectors."""
 
 from vqvae.search.index import Index, SearchResult
 

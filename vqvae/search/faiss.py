@@ -1,4 +1,4 @@
-"""Trained quantisers as indices of faiss."""
+"""Export of trained quantisers to faiss indices."""
 
 import numpy as np
 from jaxtyping import Int64
@@ -51,7 +51,7 @@ def _codebooks(quantizer: CodebookQuantizer) -> np.ndarray:
 
 
 def add_indices(index: faiss.IndexPQ | faiss.IndexResidualQuantizer, indices: Int64[Tensor, "n M"]) -> None:
-    """Adds vectors that our quantiser has encoded to an index of `to_faiss`."""
+    """Adds vectors encoded by our quantiser to an index of `to_faiss`."""
     codes = indices.cpu().numpy().astype(np.int32)
     if isinstance(index, faiss.IndexResidualQuantizer):
         packed = np.zeros((len(codes), index.sa_code_size()), np.uint8)

@@ -1,4 +1,4 @@
-"""Exhaustive search among quantised vectors by look-up tables."""
+"""Exhaustive search among quantised vectors by lookup tables."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from vqvae.quantizers.dispatch import kernels_for
 from vqvae.search import plain
 from vqvae.search.result import SearchResult
 
-VECTORS_PER_CHUNK = 2**15  # that are encoded at a time
-QUERIES_PER_BLOCK = 64  # that pass over the codes together
-BLOCK_FLOATS = 2**21  # most floats of their tables: 8 MiB, ...
-TABLE_FLOATS = 2**24  # ... and of all tables held at a time: 64 MiB
+VECTORS_PER_CHUNK = 2**15  # encoded at a time
+QUERIES_PER_BLOCK = 64  # that scan the codes together
+BLOCK_FLOATS = 2**21  # limit for the tables of a block: 8 MiB, ...
+TABLE_FLOATS = 2**24  # ... and for all tables at a time: 64 MiB
 
 
 class Index:
-    """Vectors stored as codes and compared with queries that are not quantised: asymmetric distances.
+    """Vectors stored as codes, searched by unquantised queries: asymmetric distance computation.
 
-    Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011. Nothing is decoded: what each codeword
-    adds to the distance from a query is looked up in a table. Where values are sums of codewords, the norm of each
-    vector is needed as well (Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014).
-    It is computed when vectors are added, and stored in 4 bytes a vector, as faiss does with ST_norm_float.
+    Jégou et al., "Product Quantization for Nearest Neighbor Search", TPAMI 2011. Nothing is decoded: the contribution
+    of each codeword to the distance from a query is looked up in a table. If values are sums of codewords, the norm of
+    each vector is needed as well (Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR
+    2014). It is computed when vectors are added, and stored in 4 bytes per vector, as faiss does with ST_norm_float.
 
     Args:
         quantizer: a trained quantiser. It must not change while the index is used.
@@ -38,9 +38,9 @@ class Index:
         self.quantizer, self._tables = quantizer, quantizer
         dtype = torch.uint8 if max(quantizer.index_sizes) <= 256 else torch.uint16
         self.codes = torch.empty(0, quantizer.num_indices, dtype=dtype, device=quantizer.device)
-        """One byte an index, or two where there are more than 256 codewords."""
+        """One byte per index, or two with more than 256 codewords."""
         self.norms = quantizer.norms(self.codes.long())
-        """What is added to the sum of table entries for each vector, if anything."""
+        """Added to the sum of table entries for each vector; None if not needed."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -55,11 +55,13 @@ class Index:
         """Adds vectors that are already encoded.
 
         Raises:
-            ValueError: the number of columns or an index is not this quantiser's.
+            ValueError: the number of columns or an index does not fit the quantiser.
         """
         number, size = self.quantizer.num_indices, max(self.quantizer.index_sizes)
         if indices.shape[1] != number:
-            raise ValueError(f"indices have {indices.shape[1]} columns, but the quantiser makes {number} indices")
+            raise ValueError(
+                f"indices have {indices.shape[1]} columns, but the quantiser has {number} indices per vector"
+            )
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size:
             raise ValueError(f"indices must be from 0 to {size - 1}: encode the vectors with the index's quantiser")
         if self.norms is not None:

@@ -1,7 +1,7 @@
 """The search on a CPU, compiled by Numba; `plain.py` is the same in PyTorch.
 
-A block of queries passes over the codes together: a vector's indices choose rows of the tables, and a row has a number
-for each query, so that nothing is gathered and rows are added up in vector instructions. A candidate is one 64-bit
+A block of queries scans the codes together: a vector's indices choose rows of the tables, and a row has a number for
+each query, so that rows are added by vector instructions without gathering. A candidate is one 64-bit
 number, its distance above its id: such numbers sort by distance, and by id where distances are equal.
 """
 
@@ -25,7 +25,7 @@ MISSING = np.int64(0x7F800000FFFFFFFF)  # an infinite distance, above an id that
 def search(
     tables: Sequence[Float[Tensor, "M K _"]], codes: Integer[Tensor, "n M"], norms: Float[Tensor, " n"] | None, k: int
 ) -> SearchResult:
-    """The k nearest vectors of each query, from what `plain.search` is given."""
+    """The k nearest vectors of each query; arguments as in `plain.search`."""
     candidates = np.full((sum(block.shape[2] for block in tables), k), MISSING)
     blocks = np.split(candidates, np.cumsum([block.shape[2] for block in tables])[:-1])
     offsets = torch.empty(0, dtype=torch.float32) if norms is None else norms
@@ -43,7 +43,7 @@ def search(
 
 
 def ordered(bits: Any) -> Any:
-    """The bits of a float32, in an integer, as an integer that sorts as the numbers do; and back."""
+    """Maps the bits of a float32 to an integer with the same order as the numbers, and back."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
@@ -52,7 +52,7 @@ _ordered = inlined(ordered)
 
 @compiled
 def _select(candidates, t, count, k):  # type: ignore[no-untyped-def]
-    """Moves the k least of a query's candidates to the front, the k-th least last of them: Hoare's quickselect."""
+    """Moves the k smallest of a query's candidates to the front, the k-th smallest last: Hoare's quickselect."""
     first, last = 0, count - 1
     while first < last:
         a, b, c = candidates[t, first], candidates[t, (first + last) >> 1], candidates[t, last]
@@ -112,7 +112,7 @@ def _add_rows(tables, codes, i, base, sums):  # type: ignore[no-untyped-def]
 def _search(tables, codes, norms, nearest):  # type: ignore[no-untyped-def]
     number, queries = len(codes), tables.shape[2]
     k = min(nearest.shape[1], number)
-    room = min(number, k + max(k, 64))  # candidates are taken as they come, and all but k dropped when it is full
+    room = min(number, k + max(k, 64))  # candidates are collected unsorted, and all but k dropped when it is full
     candidates, counts = np.empty((queries, room), np.int64), np.zeros(queries, np.int64)
     sums, limits = np.empty(queries, np.float32), np.full(queries, INF)
     sum_bits, limit_bits = sums.view(np.int32), limits.view(np.int32)

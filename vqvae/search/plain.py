@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vqvae.search.result import SearchResult
 
-CHUNK = 2**15  # vectors whose distances are held at a time
+CHUNK = 2**15  # vectors whose distances are in memory at a time
 
 
 def search(
@@ -17,10 +17,10 @@ def search(
     """The k nearest vectors of each query.
 
     Args:
-        tables: what each index adds to the distance from each query, for blocks of queries.
+        tables: contribution of each index to the distance from each query, for blocks of queries.
         codes: the indices of the vectors.
         norms: added to the distance of each vector.
-        k: how many to find.
+        k: number of vectors to find.
     """
     found = [_search(block, codes, norms, k) for block in tables]
     return SearchResult(*(torch.cat(parts) for parts in zip(*found, strict=True)))

@@ -1,4 +1,4 @@
-"""The result of a search."""
+"""Results of a search."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class SearchResult(NamedTuple):
-    """The k nearest of each query's neighbours, nearest first.
+    """The k nearest neighbours of each query, nearest first.
 
     Attributes:
-        distances: squared distances; infinite where fewer than k vectors are at a finite distance.
-        ids: numbers of the vectors, in the order in which they were added; −1 where the distance is infinite.
+        distances: squared distances; infinite if fewer than k vectors have a finite distance.
+        ids: numbers of the vectors, in the order of addition; −1 where the distance is infinite.
     """
 
     distances: Float[Tensor, "q k"]

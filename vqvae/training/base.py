@@ -1,4 +1,4 @@
-"""What every training has: a quantiser, vectors that reach it, an optimiser."""
+"""The base of all trainings: a quantiser, the vectors that it is given, an optimiser."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ MakeSchedule = Callable[..., LRScheduler]  # from the optimiser and `total_steps
 
 
 class QuantizerTraining(LightningModule, ABC):
-    """Trains a quantiser, alone or within a network. A step returns its `loss`, and the `indices` that were chosen.
+    """Trains a quantiser, alone or within a network. A step returns its `loss` and the chosen `indices`.
 
     Args:
         optimizer: makes the optimiser.
@@ -38,14 +38,14 @@ class QuantizerTraining(LightningModule, ABC):
 
     @abstractmethod
     def vectors(self, batch: Tensor) -> Float[Tensor, "n D"]:
-        """What reaches the quantiser of a batch."""
+        """The vectors of a batch that the quantiser is given."""
 
     def fit_codebooks(self, vectors: Float[Tensor, "n D"], iterations: int) -> None:
-        """Sets the codebooks to begin with, by the quantiser's classic training."""
+        """Initialises the codebooks by the quantiser's `fit`."""
         self.quantizer.fit(vectors, iterations)
 
     def fitted(self) -> list[Tensor]:
-        """What `fit_codebooks` sets."""
+        """The tensors that `fit_codebooks` sets."""
         return list(self.quantizer.parameters())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -54,5 +54,6 @@ class QuantizerTraining(LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
-        """Lets noise depend on the process and the number of the batch, so that a resumed training draws the same."""
+        """Seeds the noise by process and batch number, so that a resumed training draws the same."""
         seed_draws(self.global_rank, batches_done(self.trainer), 1)
+        self.quantizer.advance(self.global_step / float(self.trainer.estimated_stepping_batches))

@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all."""
+"""Checkpoints that are written atomically."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from vqvae.media.atomic import atomic_path
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Replaces a checkpoint only when the next one is complete.
+    """Replaces a checkpoint once the next one is complete.
 
-    Lightning's own way is a temporary file in the system's folder for these: where that lies on another disk, the
-    checkpoint is overwritten piece by piece, and a training killed meanwhile has none.
+    Lightning writes to the system's temporary folder first: if that is on another disk, moving the file overwrites the
+    checkpoint in place, and a training killed meanwhile has none.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:

@@ -28,16 +28,17 @@ def indices_of(
     encode: Callable[[UInt8[Tensor, "b 3 H W"]], Int64[Tensor, "b h w M"]],
     batches: Iterable[UInt8[Tensor, "b 3 H W"]],
 ) -> Integer[np.ndarray, "n h w M"]:
-    """The indices of all images, which are of one size, in two bytes each.
+    """The indices of all images, which are of one size, as uint16.
 
     Args:
-        encode: finds those of a batch, such as `ImageCompression.indices`.
+        encode: returns the indices of a batch, as `ImageCompression.indices` does.
         batches: the images.
     """
     return np.concatenate([encode(batch).cpu().numpy().astype(np.uint16) for batch in batches])
 
 
 def payload_bpp(entropy_model: EntropyModel, indices: Integer[np.ndarray, "n h w M"], stride: int) -> float:
-    """Bits per pixel that the indices take under the model, without what makes a file of them."""
-    bits = sum(entropy_model.bits(some).sum() for some in np.array_split(indices, -(-len(indices) // 256)))
+    """Bits per pixel that the indices take under the model: the payload, without the rest of a file."""
+    parts = np.array_split(indices, -(-len(indices) // 256))
+    bits = sum(entropy_model.bits(part.astype(np.int64)).sum() for part in parts)
     return float(bits / (indices[..., 0].size * stride**2))

@@ -26,7 +26,7 @@ class ImageCompression(QuantizerTraining):
     The PSNR is of the mean squared error over all images, not the mean of the images' PSNR.
 
     Args:
-        autoencoder: what to train.
+        autoencoder: the network to train.
         optimizer: makes the optimiser.
         scheduler: makes the learning-rate schedule.
     """
@@ -55,7 +55,7 @@ class ImageCompression(QuantizerTraining):
 
     @torch.inference_mode()
     def indices(self, batch: UInt8[Tensor, "n 3 H W"]) -> Int64[Tensor, "n h w M"]:
-        """The indices that an entropy model has to expect."""
+        """The indices that an entropy model is fitted to."""
         return self.autoencoder.encode(normalize(batch.to(self.device)))
 
     def fit_entropy_model(
@@ -76,12 +76,12 @@ class ImageCompression(QuantizerTraining):
         return Fitted(payload_bpp(entropy_model, indices_of(self.indices, test), self.autoencoder.stride))
 
     def reached(self, metrics: Mapping[str, float]) -> dict[str, Any]:
-        """What is worth telling of a test's metrics."""
+        """The test metrics that are reported and recorded."""
         return {"psnr_dataset": metrics["test/psnr"], "ssim": metrics["test/ssim"]}
 
     @property
     def qualities(self) -> dict[str, Any]:
-        """What a model file keeps of the rates that a codec may choose from; nothing where there is one rate."""
+        """The range of λ that the model file stores; empty for a single-rate model."""
         return {}
 
     def validation_step(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> None:
@@ -99,7 +99,7 @@ class ImageCompression(QuantizerTraining):
     def _compare(
         self, decoded: UInt8[Tensor, "n 3 H W"], originals: UInt8[Tensor, "n 3 H W"], *metrics: Metric
     ) -> None:
-        """Updates metrics of images, in float32 whatever the precision of the training: half is too coarse for SSIM."""
+        """Updates image metrics in float32, at any precision of the training: half precision is too coarse for SSIM."""
         with torch.autocast(decoded.device.type, enabled=False):
             for metric in metrics:
                 metric(decoded.float(), originals.float())

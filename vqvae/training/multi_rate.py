@@ -1,4 +1,4 @@
-"""What trainings of one autoencoder for several rates have in common."""
+"""The base of trainings of variable-rate models."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -16,10 +16,10 @@ from vqvae.training.images import ImageCompression
 
 
 class CurvePoint(NamedTuple):
-    """Images coded at one rate.
+    """Images coded at one rate, a point of the R-D curve.
 
     Attributes:
-        pixels: what they are decoded to.
+        pixels: the decoded images.
         bits: of all their indices.
     """
 
@@ -28,22 +28,22 @@ class CurvePoint(NamedTuple):
 
 
 class MultiRateCompression(ImageCompression):
-    """Trains for several rates, the levels: the images of a batch take turns in them.
+    """Trains for several rates, the levels, which the images of a batch alternate between.
 
     Distortions are divided by the running distortion of their level, so that the mean of their logarithms is minimised
     and no rate is trained at the expense of another.
 
-    Measured are PSNR (dB) and bits per pixel of each level; what is reported as one number is the mean.
+    PSNR (dB) and bits per pixel are measured at each level; single figures are means over levels.
 
     Args:
-        autoencoder: what to train.
+        autoencoder: the network to train.
         optimizer: makes the optimiser.
         scheduler: makes the learning-rate schedule.
         levels: number of rates.
     """
 
     distortion_decay: ClassVar[float] = 0.95
-    """The share of a level's running distortion that stays at each batch."""
+    """Decay of the running distortion per batch."""
 
     def __init__(self, autoencoder: AutoEncoder, optimizer: MakeOptimizer, scheduler: MakeSchedule, levels: int):
         super().__init__(autoencoder, optimizer, scheduler)
@@ -58,10 +58,10 @@ class MultiRateCompression(ImageCompression):
         """Codes all images at each level in turn."""
 
     def levels_of(self, number: int, start: int = 0) -> list[int]:
-        """The levels of the images of a batch: spread over all of them, and other ones in the next batch.
+        """The levels of the images of a batch: spread over all levels, and shifted from batch to batch.
 
         Args:
-            number: of images.
+            number: number of images.
             start: number of the batch.
         """
         step = max(1, self.levels // number)

@@ -1,4 +1,4 @@
-"""Training of an autoencoder for many rates at once."""
+"""Training of a variable-rate autoencoder by entropy-constrained quantisation."""
 
 from collections.abc import Iterator
 
@@ -14,16 +14,16 @@ from vqvae.training.multi_rate import CurvePoint, MultiRateCompression
 from vqvae.training.rate_model import Rates
 
 SCALE_EVERY = 20
-"""Batches between two measurements of how much larger errors become in the decoder."""
+"""Batches between two measurements of the ratio of errors in pixels and in vectors."""
 
 
 class RateDistortion(MultiRateCompression):
-    """Trains an autoencoder whose indices are chosen by distortion + λ · bits, for several λ in turn.
+    """Trains an autoencoder whose indices minimise distortion + λ · bits, for several λ.
 
-    The bits have no gradient: codebooks, decoder, histograms and choices each do their best given the others.
+    The bits have no gradient: codebooks, decoder, histograms and indices are each optimised given the others.
 
     Args:
-        autoencoder: what to train; its quantiser is product VQ.
+        autoencoder: the network to train, with product VQ.
         optimizer: makes the optimiser.
         scheduler: makes the learning-rate schedule.
         finest, coarsest, levels, memory: the rates, as `Rates` has them.
@@ -42,7 +42,9 @@ class RateDistortion(MultiRateCompression):
         super().__init__(autoencoder, optimizer, scheduler, levels)
         quantizer = autoencoder.quantizer
         if not (isinstance(quantizer, CodebookQuantizer) and quantizer.num_indices == quantizer.pieces):
-            raise ConfigError(f"{type(quantizer).__name__} cannot be trained for many rates: set quantizer=pvq")
+            raise ConfigError(
+                f"{type(quantizer).__name__} cannot be trained as a variable-rate model: set quantizer=pvq"
+            )
         self.rates = Rates(quantizer, finest, coarsest, levels, memory)
 
     def training_step(self, batch: UInt8[Tensor, "n 3 H W"], batch_index: int) -> dict[str, Tensor]:

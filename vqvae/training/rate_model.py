@@ -1,4 +1,4 @@
-"""What indices cost while a network is trained: a histogram for each of several rates."""
+"""The rate model of variable-rate trainings: a histogram of indices per rate."""
 
 import torch
 from jaxtyping import Float, Float32, Int64
@@ -7,19 +7,19 @@ from torch import Tensor, nn
 from vqvae.quantizers import CodebookQuantizer, Quantizer, count_usage
 
 PRIOR = 1e-3
-"""What a codeword that is never chosen is counted as, in vectors."""
+"""Count of an unused codeword, in vectors."""
 
 VECTORS = 64
-"""What all counts of a histogram sum up to, about."""
+"""Approximate sum of the counts of a histogram."""
 
 
 class Histograms(nn.Module):
     """Counts of the indices chosen at each of several rates, the levels.
 
     Args:
-        quantizer: whose indices are counted.
+        quantizer: the quantiser of the indices.
         levels: number of rates.
-        decay: the share of a histogram that stays at each batch.
+        decay: of the histograms, per batch.
     """
 
     counts: Float32[Tensor, "L M K"]
@@ -41,7 +41,7 @@ class Histograms(nn.Module):
         return (counts.sum(1, keepdim=True) / counts).log2()
 
     def information(self, level: int, indices: Int64[Tensor, "n m"]) -> Float[Tensor, ""]:
-        """Bits of all these indices, chosen at a level; of the first stages, where they are fewer than M."""
+        """Bits of all these indices at a level; of the first stages, if they are fewer than M."""
         return self.bits(level)[: indices.shape[1]].gather(1, indices.T).sum()
 
     def count(self, level: int, indices: Int64[Tensor, "n m"]) -> None:
@@ -64,15 +64,15 @@ class Rates(Histograms):
     """Bits of each index at several weights λ of a bit against squared error; entropy-constrained VQ.
 
     λ is in squared errors of 8-bit pixels, added up over the three colours, that a bit is worth. The quantiser compares
-    vectors instead of pixels, so λ is divided by `scale`: how much larger squared errors become in the decoder, as it
-    was lately.
+    vectors instead of pixels, so λ is divided by `scale`, a running estimate of the ratio of squared errors of decoded
+    images to those of vectors.
 
     Args:
-        quantizer: whose indices are counted.
+        quantizer: the quantiser of the indices.
         finest: λ of the highest rate.
         coarsest: λ of the lowest rate.
-        levels: how many rates there are, evenly spaced in the logarithm of λ.
-        memory: the share of a histogram that stays at each batch.
+        levels: number of rates, evenly spaced in the logarithm of λ.
+        memory: decay of the histograms, per batch.
     """
 
     scale: Float32[Tensor, ""]
@@ -89,7 +89,7 @@ class Rates(Histograms):
         self.register_buffer("weights", spaced_lambdas(finest, coarsest, levels))
 
     def costs(self, level: int) -> Float[Tensor, "M K"]:
-        """The same as squared distances of vectors."""
+        """Costs λ · bits of each index at a level, in squared distances of vectors."""
         return self.weight(level) * self.bits(level)
 
     def weight(self, level: int) -> Float[Tensor, ""]:
@@ -99,12 +99,12 @@ class Rates(Histograms):
     def measure(
         self, vectors: Float[Tensor, "*v"], quantized: Float[Tensor, "*v"], change: Float[Tensor, "n 3 H W"]
     ) -> None:
-        """Goes on with the scale.
+        """Updates the scale.
 
         Args:
             vectors: before quantisation.
             quantized: after it.
-            change: what that changed in the decoded images.
+            change: the difference that quantisation makes to the decoded images.
         """
         ratio = change.square().sum() / (quantized - vectors).square().sum().clamp(min=1e-12)
         self.scale.lerp_(ratio, 1 - self.decay)
@@ -116,8 +116,8 @@ class Rates(Histograms):
 
         Args:
             quantizer: its codebooks are moved; product VQ.
-            vectors: to fit to.
-            iterations: how often.
+            vectors: the vectors to fit to.
+            iterations: number of rounds.
         """
         parts = vectors.unflatten(1, (quantizer.num_indices, -1)).transpose(0, 1)  # M n d
         for _ in range(iterations):

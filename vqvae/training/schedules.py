@@ -5,10 +5,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def warmup_hold_decay(optimizer: Optimizer, total_steps: int, warmup: int = 500, decay: float = 0.2) -> LambdaLR:
-    """Rises over `warmup` steps, stays, and falls linearly to 0 over the last share `decay` of the steps.
+    """Warms up over `warmup` steps, holds, and decays linearly to 0 over the last fraction `decay` of the steps.
 
-    Unlike a cosine it need not know beforehand how long a training will be: its last part can be run from any
-    checkpoint. Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024.
+    Unlike a cosine it does not depend on the length of the training: the decay can start from any checkpoint.
+    Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024.
     """
     last = total_steps - 1
     falling = max(1.0, last - total_steps * (1 - decay))

@@ -12,6 +12,8 @@ from vqvae.quantizers import CodebookQuantizer
 from vqvae.speech.envelope import FLOOR
 from vqvae.training.base import MakeOptimizer, MakeSchedule, QuantizerTraining
 
+DENSITY_FRAMES = 4096  # that the density is initialised with, about
+
 
 class LogisticMixture(nn.Module):
     """A density of bins of unit variance: a mixture of logistic distributions around zero, the same for all bins.
@@ -72,6 +74,11 @@ class SpeechCompression(QuantizerTraining):
     def vectors(self, batch: Float[Tensor, "n N"]) -> Float[Tensor, "n B"]:
         energies = torch.stack([band.square().mean(1) for band in batch.split(self.widths, 1)], 1)
         return (energies + FLOOR).log2() - self.mean
+
+    def fit_codebooks(self, spectra: Float[Tensor, "n N"], iterations: int) -> None:
+        """Initialises the codebooks by fitting them to envelopes, then the density to a part of the spectra."""
+        super().fit_codebooks(self.vectors(spectra), iterations)
+        self.fit_density(spectra[:: max(1, len(spectra) // DENSITY_FRAMES)])
 
     def fit_density(self, spectra: Float[Tensor, "n N"], iterations: int = 20) -> None:
         """Fits the density alone, given the envelopes that the quantiser gives by now."""

@@ -12,7 +12,7 @@ class VectorCompression(QuantizerTraining):
     """Trains a quantiser for least mean squared error of the vectors, summed over their components.
 
     Args:
-        quantizer: what to train.
+        quantizer: the quantiser to train.
         optimizer: makes the optimiser.
         scheduler: makes the learning-rate schedule.
     """

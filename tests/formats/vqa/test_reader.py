@@ -144,7 +144,7 @@ def test_anything_else_is_refused_and_never_crashes(path, data):
         (b"VQA\x11", "ends within its header"),
         (b"VQA\x21" + bytes(12), "version 2"),
         (b"VQA\x11" + bytes(12), "checksum of its header"),
-        (b"VQA\x12" + bytes(8) + crc(b"VQA\x12" + bytes(8)), "means nothing"),
+        (b"VQA\x12" + bytes(8) + crc(b"VQA\x12" + bytes(8)), "unknown flag"),
     ],
 )
 def test_a_header_that_is_none_of_ours_is_refused(path, header, reason):

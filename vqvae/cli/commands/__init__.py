@@ -1,4 +1,4 @@
-"""The commands of `vqvae`: what each is given and does. Light to import, so that `--help` answers at once."""
+"""The commands of `vqvae` and their options. Light to import, so that `--help` is fast."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 
 def finish(all_done: bool) -> NoReturn:
-    """Ends a command with its exit code."""
+    """Exits a command with its exit code."""
     raise typer.Exit(0 if all_done else 1)
 
 

@@ -1,4 +1,4 @@
-"""The `compare` command: a page that shows what compression does to images."""
+"""The `compare` command: a page with originals and decoded images."""
 
 from pathlib import Path
 from typing import Annotated

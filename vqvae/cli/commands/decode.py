@@ -33,11 +33,11 @@ def decode(
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
-    """Decompress .vqz files to images, beside the inputs unless -o says where, or the images of one .vqa archive.
+    """Decompress .vqz files to images, beside the inputs or to -o, or the images of one .vqa archive; .vqs to speech.
 
-    An archive's images go into a folder, called like the archive unless -o says otherwise, and keep their tree.
-    Files made with a bundled model need no --model. Outputs that exist are kept. - as the input or as -o is standard
-    input or output.
+    The images of an archive go into a folder with the name of the archive, or that of -o, and keep their tree.
+    Files of a bundled model need no --model. Existing outputs are kept. - as the input or as -o is standard input or
+    output.
     """
     from vqvae.bulk.tasks import DecompressFiles
     from vqvae.cli.archives import decode_archive
@@ -61,7 +61,7 @@ def decode(
         store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
         if any(map(is_archive, sources)):
             if len(sources) > 1:
-                raise UsageError("an archive is decoded by itself: leave out the other inputs")
+                raise UsageError("an archive must be the only input: leave out the others")
             finish(decode_archive(Archive(sources[0]), store, only or [], output, suffix, force, stages, workers))
         if only:
             raise UsageError("--only is for archives, and there is none among the inputs")

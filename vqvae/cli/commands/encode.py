@@ -21,14 +21,14 @@ def encode(
     model: Model = None,
     force: Force = False,
     progressive: Annotated[
-        bool, typer.Option("--progressive", help="Make files that can be cut after any stage; a little larger.")
+        bool, typer.Option("--progressive", help="Write files that can be cut after any stage; slightly larger.")
     ] = False,
-    metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP, too.")] = False,
+    metadata: Annotated[bool, typer.Option("--metadata", help="Keep EXIF and XMP.")] = False,
     quality: Quality = None,
     bpp: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Most bits per pixel of a file: use the highest quality within them.", show_default=False
+            min=0, help="Use the highest quality whose file has at most this many bits per pixel.", show_default=False
         ),
     ] = None,
     psnr: Annotated[
@@ -42,19 +42,19 @@ def encode(
         ),
     ] = 0,
     kbps: Kbps = None,
-    constant: Annotated[bool, typer.Option("--constant", help="Speech: every frame keeps to the rate.")] = False,
+    constant: Annotated[bool, typer.Option("--constant", help="Speech: constant rate, in every frame.")] = False,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
-    """Compress images to .vqz files, beside the inputs unless -o says where, or into one archive; speech to .vqs files.
+    """Compress images to .vqz files, beside the inputs or to -o, or into one archive; speech to .vqs files.
 
     A .vqz file keeps colour profile and transparency (without loss), and greyscale stays greyscale.
 
     - as the input or as -o is standard input or output.
 
-    a.png becomes a.vqz; where a.jpg lies beside it, a.png.vqz and a.jpg.vqz. Outputs that exist are kept.
+    a.png becomes a.vqz; if a.jpg is beside it, a.png.vqz and a.jpg.vqz. Existing outputs are kept.
 
-    An archive holds sRGB pixels alone; images are added to one that exists, and those whose names it has are kept.
+    An archive holds only sRGB pixels; an existing one is extended by images whose names it does not have.
     """
     from vqvae.bulk.tasks import CompressFiles
     from vqvae.cli.archives import encode_into_archive

@@ -1,4 +1,4 @@
-"""The `eval` command: figures of a model on real images, alone or beside other codecs."""
+"""The `eval` command: rate and distortion of a model on images, alone or beside other codecs."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The `info` command: what a compressed file holds."""
+"""The `info` command: the facts of a compressed file."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The `models` command: the models that come with the package."""
+"""The `models` command: the bundled models."""
 
 import json
 from typing import Annotated
@@ -11,7 +11,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
     kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder.
 
-    Where a quality can be chosen, payload and PSNR are means over all rates.
+    For variable-rate models, payload and PSNR are means over their rates.
     """
     from vqvae.cli.inspect import describe_models, describe_speech_models
     from vqvae.cli.tables import print_table

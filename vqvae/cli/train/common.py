@@ -1,19 +1,23 @@
-"""What all trainings do: a Lightning run that resumes where it stopped, and a record of it."""
+"""The common part of all trainings: a Lightning run that can be resumed, and its record."""
 
 import json
 import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from hydra.utils import instantiate
+from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, Trainer
+from torch import Tensor
 
 from vqvae.errors import VqvaeError
 from vqvae.media.atomic import atomic_path
+from vqvae.models.registry import build
+from vqvae.quantizers import Quantizer
 from vqvae.training import QuantizerTraining
 from vqvae.training.callbacks import StopWhenDiverged
 
@@ -25,8 +29,24 @@ PATH_KEYS = {"root", "dirpath", "default_root_dir"}
 """Settings that are removed from the record: paths of a private machine."""
 
 
+Q = TypeVar("Q", bound=Quantizer)
+
+
+def build_quantizer(cfg: DictConfig, kind: type[Q]) -> tuple[dict[str, Any], Q]:
+    """The plain config of the quantiser, and the quantiser with its estimator.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        kind: the class that it must be a subclass of.
+    """
+    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
+    quantizer = build(config, kind)
+    quantizer.set_estimator(instantiate(cfg.estimator))
+    return config, quantizer
+
+
 def make_trainer(cfg: DictConfig) -> Trainer:
-    """The trainer with its callbacks and loggers; those that are null are left out."""
+    """The trainer with its callbacks and loggers; null callbacks are left out."""
     return instantiate(
         cfg.trainer,
         callbacks=[StopWhenDiverged(), *(callback for callback in instantiate(cfg.callbacks).values() if callback)],
@@ -36,21 +56,23 @@ def make_trainer(cfg: DictConfig) -> Trainer:
 
 
 def checkpoint_to_resume(cfg: DictConfig, output: Path) -> Path | None:
-    """The checkpoint that is asked for, or that an earlier run in this folder left.
+    """The requested checkpoint, or that of an earlier run in this folder, if any.
 
     Raises:
-        VqvaeError: what is asked for is not there.
+        VqvaeError: the requested checkpoint does not exist.
     """
     if not cfg.resume:
         left = output / "checkpoints" / "last.ckpt"
         return left if left.is_file() else None
     if not Path(cfg.resume).is_file():
-        raise VqvaeError(f"resume={cfg.resume}: no such checkpoint")
+        raise VqvaeError(
+            f"resume={cfg.resume}: no such checkpoint: give the path of one, as in outputs/…/checkpoints/last.ckpt"
+        )
     return Path(cfg.resume)
 
 
 def check_checkpoint(path: Path, module: QuantizerTraining, max_steps: int) -> None:
-    """Makes sure that a training can be resumed from a checkpoint.
+    """Checks that a training can be resumed from a checkpoint.
 
     Raises:
         VqvaeError: it is damaged, of another model, or its learning-rate schedule ends before `max_steps`.
@@ -60,14 +82,14 @@ def check_checkpoint(path: Path, module: QuantizerTraining, max_steps: int) -> N
         weights, schedules = saved["state_dict"], saved["lr_schedulers"]
         shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     except Exception as error:
-        kind = type(error).__name__  # its text is a page
+        kind = type(error).__name__  # its message is a page long
         raise VqvaeError(f"{path}: not a checkpoint, or damaged ({kind}): resume from another one") from None
-    here = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    differing = sorted(name for name in shapes.keys() | here.keys() if shapes.get(name) != here.get(name))
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    differing = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
     if differing:
         name = differing[0]
-        there = f"{name} is {shapes.get(name, 'not there')}, but {here.get(name, 'not there')} with these settings"
-        raise VqvaeError(f"{path}: a checkpoint of another model: {there}: resume with the settings it was made with")
+        there = f"{name} is {shapes.get(name, 'missing')}, but {expected.get(name, 'missing')} with these settings"
+        raise VqvaeError(f"{path}: a checkpoint of another model: {there}: resume with its settings")
     planned = min((schedule["total_steps"] for schedule in schedules if "total_steps" in schedule), default=max_steps)
     if max_steps > planned:
         raise VqvaeError(
@@ -79,10 +101,10 @@ def check_checkpoint(path: Path, module: QuantizerTraining, max_steps: int) -> N
 def fit(
     trainer: Trainer, module: QuantizerTraining, data: LightningDataModule, checkpoint: Path | None
 ) -> dict[str, Any]:
-    """Trains, unless there are no steps to do.
+    """Trains, unless `max_steps` is 0.
 
     Returns:
-        how many steps were done, and when; on what, and how many seconds it took since it was last resumed.
+        the number of steps, the date, the seconds since the training was last resumed, and the device.
     """
     start, device = time.monotonic(), trainer.strategy.root_device
     if checkpoint:
@@ -99,6 +121,47 @@ def fit(
     }
 
 
+class Trained(NamedTuple):
+    """The result of a training of a quantiser alone.
+
+    Attributes:
+        fitted: test metrics after the codebook fitting.
+        trained: test metrics after the training.
+        done: as returned by `fit`.
+    """
+
+    fitted: Mapping[str, float]
+    trained: Mapping[str, float]
+    done: dict[str, Any]
+
+
+def fit_and_train(
+    cfg: DictConfig,
+    output: Path,
+    module: QuantizerTraining,
+    data: LightningDataModule,
+    vectors: Float[Tensor, "n D"],
+    iterations: int,
+) -> Trained | None:
+    """Fits the codebooks, trains by gradient descent, and tests after each; None in all processes but the first.
+
+    Args:
+        cfg: as in conf/train.yaml.
+        output: folder of the run.
+        module: the training.
+        data: its data.
+        vectors: the vectors that codebooks are fitted to.
+        iterations: of the codebook fitting.
+    """
+    trainer = make_trainer(cfg)
+    checkpoint = checkpoint_to_resume(cfg, output)
+    module.fit_codebooks(vectors, iterations)
+    (fitted,) = trainer.test(module, data, verbose=False)
+    done = fit(trainer, module, data, checkpoint)
+    (trained,) = trainer.test(module, data, verbose=False)
+    return Trained(fitted, trained, done) if trainer.is_global_zero else None
+
+
 def settings(cfg: DictConfig) -> Any:
     """The record of a training's settings."""
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -106,7 +169,7 @@ def settings(cfg: DictConfig) -> Any:
 
 
 def write_result(output: Path, result: Mapping[str, Any]) -> None:
-    """Marks a run as done, with its settings and figures.
+    """Writes the settings and figures of a run, which marks it as done.
 
     Raises:
         ValueError: a figure is not finite.

@@ -9,36 +9,38 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, seed_everything
 from rich.progress import track
+from torch import nn
 
 from vqvae.cli.train import common
 from vqvae.cli.train.showcase import load_photos, show
+from vqvae.codec import ImageCodec
 from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.entropy import EntropyModel
 from vqvae.errors import ConfigError, VqvaeError
 from vqvae.models.build import build_autoencoder, build_entropy_model
 from vqvae.models.file import load_codec, read_model, round_to_half, save_model
 from vqvae.models.store import find_model
-from vqvae.quantizers import CodebookQuantizer
 from vqvae.training import ImageCompression
 from vqvae.training.callbacks import StopWhenDiverged
 from vqvae.training.entropy import Fitted
 
 
 def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]) -> None:
-    """Trains, tests, writes the model file, and says where it is.
+    """Trains, tests, and writes the model file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        module: makes the LightningModule.
+        module: returns the LightningModule.
     """
     photos = load_photos(cfg.showcase)
     config: dict[str, Any] = OmegaConf.to_container(cfg.model, resolve=True)  # type: ignore[assignment]
     autoencoder = build_autoencoder(config)
     autoencoder.quantizer.set_estimator(instantiate(cfg.estimator))
     entropy_model = build_entropy_model(config["entropy"], autoencoder)
-    if cfg.weights:
-        load_weights(autoencoder, entropy_model, cfg.weights)
+    origin = load_codec(find_model(cfg.weights)) if cfg.weights else None
+    if origin:
+        load_weights(autoencoder, entropy_model, origin, cfg.weights)
     data: LightningDataModule = instantiate(cfg.data)
     check_crop(data, autoencoder.stride)
     training = module(autoencoder, **instantiate(cfg.optimizer))
@@ -46,7 +48,7 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     done = common.fit(trainer, training, data, common.checkpoint_to_resume(cfg, output))
 
     round_to_half(autoencoder)
-    StopWhenDiverged().check_weights(trainer, training)  # what is too large for half precision is infinite now
+    StopWhenDiverged().check_weights(trainer, training)  # half precision overflows to infinity
     metrics = trainer.test(training, data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
@@ -59,7 +61,8 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
     if cfg.weights:
         about["weights"] = {"name": Path(cfg.weights).stem, "about": read_model(find_model(cfg.weights)).about}
     path = output / f"{cfg.name}.safetensors"
-    save_model(path, config, autoencoder, entropy_model, about, typical_bits=fitted.typical_bits)
+    origin_id = origin.model_id if origin else None
+    save_model(path, config, autoencoder, entropy_model, about, origin_id, typical_bits=fitted.typical_bits)
     print(f"model: {path}")
     print(
         f"test:  PSNR {reached['psnr_dataset']:.2f} dB, SSIM {reached['ssim']:.4f}, "
@@ -70,45 +73,62 @@ def train(cfg: DictConfig, output: Path, module: Callable[..., ImageCompression]
 
 
 def check_crop(data: LightningDataModule, stride: int) -> None:
-    """Raises ConfigError where crops cannot be cut into whole vectors."""
+    """Raises ConfigError if the crop is not a multiple of the stride."""
     crop = getattr(data, "crop", stride)
     if crop % stride:
         fitting = crop - crop % stride or stride
         raise ConfigError(
-            f"data.crop={crop}: {crop}×{crop} pixels cannot be cut into whole vectors of {stride}×{stride}: "
-            f"set a multiple of {stride}, such as {fitting}"
+            f"data.crop={crop}: the crop must be a multiple of the network's stride, {stride}: set {fitting}"
         )
 
 
-def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, name: str) -> None:
-    """Starts from the networks of a model file or a shipped model, and from its codebooks and tables where they fit.
+def load_weights(autoencoder: AutoEncoder, entropy_model: EntropyModel, origin: ImageCodec, name: str) -> None:
+    """Starts from the networks of another model, and from its codebooks and tables where shapes agree.
+
+    Args:
+        autoencoder: whose weights are set.
+        entropy_model: whose tables are set.
+        origin: the codec of the other model.
+        name: the `weights=` that named it, for messages.
 
     Raises:
-        VqvaeError: they are those of other networks.
+        VqvaeError: its encoder or decoder is another network.
     """
-    codec = load_codec(find_model(name))
     for part in ("encoder", "decoder"):
         try:
-            getattr(autoencoder, part).load_state_dict(getattr(codec.autoencoder, part).state_dict())
+            getattr(autoencoder, part).load_state_dict(getattr(origin.autoencoder, part).state_dict())
         except RuntimeError:
             raise VqvaeError(f"weights={name}: these are not weights of the {part} that is set") from None
-    ours, theirs = autoencoder.quantizer, codec.autoencoder.quantizer
-    codebooks = [part.codebooks for part in (ours, theirs) if isinstance(part, CodebookQuantizer)]
-    if len(codebooks) == 2 and codebooks[0].shape == codebooks[1].shape:
-        codebooks[0].data.copy_(codebooks[1])
-    tables = codec.entropy_model.state_dict()
-    if {key: table.shape for key, table in tables.items()} == {
-        key: table.shape for key, table in entropy_model.state_dict().items()
-    }:
-        entropy_model.load_state_dict(tables)
+    skipped = [
+        what
+        for what, ours, theirs in (
+            ("codebooks", autoencoder.quantizer, origin.autoencoder.quantizer),
+            ("entropy model", entropy_model, origin.entropy_model),
+        )
+        if not _load_if_alike(ours, theirs)
+    ]
+    if skipped:
+        print(f"weights={name}: its {' and '.join(skipped)} are not used, as they have other shapes here")
+
+
+def _load_if_alike(ours: nn.Module, theirs: nn.Module) -> bool:
+    """Copies a module's state, without that of its estimator, if names and shapes agree; returns whether they do."""
+    target, source = (
+        {key: tensor for key, tensor in module.state_dict().items() if not key.startswith("estimator.")}
+        for module in (ours, theirs)
+    )
+    alike = {key: tensor.shape for key, tensor in target.items()} == {k: t.shape for k, t in source.items()}
+    if alike:
+        ours.load_state_dict(source, strict=False)
+    return alike
 
 
 def fit_entropy_model(
     entropy_model: EntropyModel, training: ImageCompression, data: LightningDataModule, seed: int
 ) -> Fitted:
-    """Fits it to an epoch of training images, and measures it on the test images."""
+    """Fits the entropy model to an epoch of training images, and measures it on the test images."""
     training.eval()
-    seed_everything(seed, workers=True, verbose=False)  # the same draws, wherever the training was resumed
+    seed_everything(seed, workers=True, verbose=False)  # the same draws in a resumed training
     images = track(data.train_dataloader(), "indices", transient=True)
     show_progress = partial(track, description="entropy model")
     return training.fit_entropy_model(entropy_model, images, data.test_dataloader(), show_progress)

@@ -1,4 +1,4 @@
-"""`train.py`, also installed as `vqvae-train`: does what the configs say."""
+"""`train.py`, also installed as `vqvae-train`: runs the task of the config."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ def config_dir() -> str:
 
 @hydra.main(version_base=None, config_path=config_dir(), config_name="train")
 def main(cfg: DictConfig) -> None:
-    """Does the task, and says in one line what is wrong where it cannot."""
+    """Runs the task; errors are one line."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*"):
         warnings.filterwarnings("ignore", message=message)
@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def train(cfg: DictConfig) -> None:
-    """What `main` does, with errors passed on; nothing in a folder where it has been done."""
+    """Runs the task, unless it has been done in this folder; raises errors."""
     output = Path(HydraConfig.get().runtime.output_dir)
     if not (isinstance(cfg.seed, int) and 0 <= cfg.seed < 2**32):
         raise ConfigError(f"seed={cfg.seed}: must be a whole number from 0 to {2**32 - 1}")

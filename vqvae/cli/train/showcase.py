@@ -1,4 +1,4 @@
-"""Compresses photographs with a model just trained, and shows what came back."""
+"""Compresses photographs with the trained model, and writes a picture of the results."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,12 +35,12 @@ def load_photos(names: Sequence[str]) -> Photos:
 
 
 def show(codec: ImageCodec, photos: Photos, folder: Path) -> None:
-    """Writes each photograph, its compressed file and what that decodes to, and one picture of them all.
+    """Writes each photograph, its compressed file and its decoded version, and one picture of them all.
 
     Args:
         codec: the codec to show.
         photos: as `load_photos` gives them.
-        folder: where everything goes.
+        folder: of the files.
     """
     rows = []
     for name, original in photos.items():
@@ -58,7 +58,7 @@ def show(codec: ImageCodec, photos: Photos, folder: Path) -> None:
         rows.append(_row(original, decoded, caption))
     if rows:
         write_image(_stack(rows), folder / "showcase.png")
-        print(f"originals beside what came back: {folder / 'showcase.png'}")
+        print(f"originals beside decoded images: {folder / 'showcase.png'}")
 
 
 def _row(

@@ -2,23 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from vqvae.cli.train import common
 from vqvae.data.speech import Speech
-from vqvae.models.registry import build
 from vqvae.models.speech import save_speech
 from vqvae.quantizers import CodebookQuantizer
 from vqvae.speech.envelope import INTERPOLATION_BITS, OCTAVE, BandMaps
 from vqvae.speech.fitting import fit_mean, fit_tables
 from vqvae.training.speech import SpeechCompression
-
-DENSITY_FRAMES = 4096  # that the density is first fitted to, about
 
 
 def train(
@@ -29,19 +25,17 @@ def train(
     rounding: float,
     iterations: int,
 ) -> None:
-    """Fits the codebooks the classic way, goes on end to end, counts the tables, and writes a model file.
+    """Fits the codebooks, trains them end to end, fits the tables, and writes a model file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        bands: makes the edges of so many bands.
-        maps: makes the matrices from bands to bins.
+        bands: returns the edges of a number of bands.
+        maps: returns the matrices from bands to bins.
         rounding: of the uniform quantiser.
-        iterations: of the classic training.
+        iterations: of the codebook fitting.
     """
-    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
-    quantizer = build(config, CodebookQuantizer)
-    quantizer.set_estimator(instantiate(cfg.estimator))
+    config, quantizer = common.build_quantizer(cfg, CodebookQuantizer)
     data: Speech = instantiate(cfg.data)
     data.setup()
     edges = bands(quantizer.dim)
@@ -53,22 +47,17 @@ def train(
     envelopes = module.vectors(data.train_set.vectors)
     mean = fit_mean(envelopes.numpy())
     module.mean = torch.from_numpy(mean / OCTAVE).float()
-    trainer = common.make_trainer(cfg)
-    checkpoint = common.checkpoint_to_resume(cfg, output)
-    module.fit_codebooks(envelopes - module.mean, iterations)
-    module.fit_density(data.train_set.vectors[:: max(1, len(envelopes) // DENSITY_FRAMES)])
-    fitted = trainer.test(module, data, verbose=False)[0]
-    done = common.fit(trainer, module, data, checkpoint)
-    reached = trainer.test(module, data, verbose=False)[0]
-    if not trainer.is_global_zero:
+    result = common.fit_and_train(cfg, output, module, data, data.train_set.vectors, iterations)
+    if result is None:
         return
+    fitted, trained, done = result
     model = fit_tables(quantizer.cpu().eval(), mean, edges, matrices, rounding, data.signals)
-    test = {name: {"fitted": fitted[f"test/{name}"], "trained": reached[f"test/{name}"]} for name in ("bits", "error")}
+    test = {name: {"fitted": fitted[f"test/{name}"], "trained": trained[f"test/{name}"]} for name in ("bits", "error")}
     about = {"training": common.settings(cfg), "steps": done["steps"], "test": test}
     path = output / f"{cfg.name}.safetensors"
     save_speech(path, config, model, about)
     print(
-        f"held out: {test['bits']['trained']:.4f} bits per bin (classic training alone: {test['bits']['fitted']:.4f})"
+        f"held out: {test['bits']['trained']:.4f} bits per bin (codebook fitting alone: {test['bits']['fitted']:.4f})"
     )
     print(f"speech model: {path}")
     common.write_result(output, {"quantizer": config, **about, **done})

@@ -4,43 +4,37 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from vqvae.cli.train import common
-from vqvae.data import VectorDataModule, VectorSet
+from vqvae.data.texmex import VectorSet
+from vqvae.data.vectors import VectorDataModule
 from vqvae.evaluation.recall import RANKS, recall
 from vqvae.models.file import save_quantizer
-from vqvae.models.registry import build
 from vqvae.quantizers import Quantizer
 from vqvae.search import Index
 from vqvae.training import VectorCompression
 
 
 def train(cfg: DictConfig, output: Path, iterations: int) -> None:
-    """Fits the codebooks the classic way, goes on by gradient descent, and says what error is left; writes a file.
+    """Fits the codebooks, trains them by gradient descent, reports the error, and writes a file.
 
     Args:
         cfg: as in conf/train.yaml.
         output: folder of the run.
-        iterations: of the classic training.
+        iterations: of the codebook fitting.
     """
-    config: dict[str, Any] = OmegaConf.to_container(cfg.quantizer, resolve=True)  # type: ignore[assignment]
-    quantizer = build(config, Quantizer)
-    quantizer.set_estimator(instantiate(cfg.estimator))
+    config, quantizer = common.build_quantizer(cfg, Quantizer)
     data: VectorDataModule = instantiate(cfg.data)
     data.setup()
     module = VectorCompression(quantizer, **instantiate(cfg.optimizer))
-    trainer = common.make_trainer(cfg)
-    checkpoint = common.checkpoint_to_resume(cfg, output)
-    quantizer.fit(data.train_set.vectors.float(), iterations)
-    fitted = trainer.test(module, data, verbose=False)[0]["test/error"]
-    done = common.fit(trainer, module, data, checkpoint)
-    error = trainer.test(module, data, verbose=False)[0]["test/error"]
-    if not trainer.is_global_zero:
+    result = common.fit_and_train(cfg, output, module, data, data.train_set.vectors.float(), iterations)
+    if result is None:
         return
+    fitted, error, done = result.fitted["test/error"], result.trained["test/error"], result.done
     bits = quantizer.bits_per_vector
     test: dict[str, Any] = {"bits": bits, "fitted": fitted, "error": error, "bound": data.bound(bits)}
-    print(f"test: error {error:.4g} with {bits} bits a vector (classic training alone: {fitted:.4g})")
+    print(f"test: error {error:.4g} with {bits} bits a vector (codebook fitting alone: {fitted:.4g})")
     if data.search_set:
         test["base"] = len(data.search_set.base)
         test["recall"] = recalls(quantizer, data.search_set)

@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor, nn
 
+from vqvae.backend.threads import in_threads
 from vqvae.entropy.base import LayeredEntropyModel, Track
 from vqvae.entropy.context.conditions import Conditions, Sums
 from vqvae.entropy.context.model import Context
 from vqvae.entropy.context.network import MAX_SUM, NEIGHBOURS, Offsets, largest_sum
 from vqvae.entropy.context.training import Given, TrainedConditions
+from vqvae.entropy.range_coder import check_length
+from vqvae.errors import BitstreamError
 
 DEFAULT_RATE = 127
+
+SLICE_ROWS = 32
+"""A layer of a grid of n times as many rows is coded in n slices, which can be decoded side by side."""
+
+LENGTH_BYTES = 4
+"""Of the length of a slice's payload."""
 
 
 class LayeredContext(LayeredEntropyModel):
@@ -116,19 +126,37 @@ class LayeredContext(LayeredEntropyModel):
     def bits(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> Float[np.ndarray, " n"]:
         total = np.zeros(len(indices))
         for layer, own in self._of(known, indices.shape[3]):
-            total += self._context(layer).bits(indices[..., own], 0, self._added(layer, indices))
+            for rows, added in self._slices(layer, indices):
+                total += self._context(layer).bits(indices[:, rows, :, own], 0, added)
         return total
 
     def encode(self, indices: Int64[np.ndarray, "n h w m"], known: int = 0) -> list[bytes]:
         ((layer, own),) = self._of(known, indices.shape[3])
-        return self._context(layer).encode(indices[..., own], 0, self._added(layer, indices))
+        slices = self._slices(layer, indices)
+        payloads: list[list[bytes]] = [[]] * len(slices)
+
+        def encode(number: int, rows: slice, added: Sums) -> None:
+            payloads[number] = self._context(layer).encode(indices[:, rows, :, own], 0, added)
+
+        in_threads(encode, [(number, *one) for number, one in enumerate(slices)])
+        return [_join(parts) for parts in zip(*payloads, strict=True)]
 
     def decode(
         self, payloads: Sequence[bytes], known: Int64[np.ndarray, "n h w k"], stages: int
     ) -> Int64[np.ndarray, "n h w m"]:
         ((layer, _),) = self._of(known.shape[3], stages)
-        nothing = known[..., :0]
-        decoded = self._context(layer).decode(payloads, nothing, self.layer_size, self._added(layer, known))
+        number, height, width, _ = known.shape
+        for payload in payloads:
+            check_length(payload, height * width * self.layer_size)
+        slices = self._slices(layer, known)
+        parts = [_split(payload, len(slices)) for payload in payloads]
+        decoded = np.empty((number, height, width, self.layer_size), np.int64)
+
+        def decode(own: Sequence[bytes], rows: slice, added: Sums) -> None:
+            nothing = known[:, rows, :, :0]
+            decoded[:, rows] = self._context(layer).decode(own, nothing, self.layer_size, added)
+
+        in_threads(decode, [(own, *one) for own, one in zip(zip(*parts, strict=True), slices, strict=True)])
         return np.concatenate([known, decoded], -1)
 
     def rdo_quantize_layer(
@@ -141,17 +169,33 @@ class LayeredContext(LayeredEntropyModel):
     ) -> Int64[np.ndarray, "n h w s"]:
         layer = earlier.shape[3] // self.layer_size
         above = np.empty((len(earlier), 0, earlier.shape[2], self.layer_size), np.int64)
-        added = self._added(layer, earlier)
-        return self._context(layer).rdo_quantize(subvectors, codebooks, lmbda, above, costs, added)
+        chosen = np.empty(subvectors.shape[:4], np.int64)
+
+        def choose(rows: slice, added: Sums) -> None:
+            context = self._context(layer)
+            chosen[:, rows] = context.rdo_quantize(subvectors[:, rows], codebooks, lmbda, above, costs, added)
+
+        in_threads(choose, self._slices(layer, earlier))
+        return chosen
 
     def _of(self, first: int, last: int) -> Iterator[tuple[int, slice]]:
         """The layers from index `first` to index `last` of a vector, and where they are among its indices."""
         for start in range(first, last, self.layer_size):
             yield start // self.layer_size, slice(start, start + self.layer_size)
 
-    def _added(self, layer: int, indices: Int64[np.ndarray, "n h w j"]) -> Sums:
-        earlier = indices[..., : layer * self.layer_size]
-        return self._conditions(layer).sums(self.rate, earlier, self._context(layer).reach)
+    def _slices(self, layer: int, indices: Int64[np.ndarray, "n h w j"]) -> list[tuple[slice, Sums]]:
+        """The rows of each slice of a layer, and what conditions add there."""
+        context = self._context(layer)
+        _, height, width, _ = indices.shape
+        of_layer = self._conditions(layer).sums(self.rate, indices[..., : layer * self.layer_size], context.reach)
+
+        def added(top: int) -> Sums:
+            before = top * (width + 2 * context.reach)  # positions of the grid
+            return lambda positions: of_layer(positions + before)
+
+        number = max(1, height // SLICE_ROWS)
+        edges = [height * part // number for part in range(number + 1)]
+        return [(slice(top, bottom), added(top)) for top, bottom in pairwise(edges)]
 
     def _context(self, layer: int) -> Context:
         context = self.contexts[layer]
@@ -162,3 +206,24 @@ class LayeredContext(LayeredEntropyModel):
         conditions = self.conditions[layer]
         assert isinstance(conditions, Conditions)
         return conditions
+
+
+def _join(payloads: Sequence[bytes]) -> bytes:
+    """The lengths of all payloads but the last, and the payloads."""
+    return b"".join([*(len(payload).to_bytes(LENGTH_BYTES, "big") for payload in payloads[:-1]), *payloads])
+
+
+def _split(joined: bytes, number: int) -> list[bytes]:
+    """The payloads, of which there are this many.
+
+    Raises:
+        BitstreamError: they are longer than all together.
+    """
+    position, payloads = LENGTH_BYTES * (number - 1), []
+    for place in range(0, position, LENGTH_BYTES):
+        length = int.from_bytes(joined[place : place + LENGTH_BYTES], "big")
+        payloads.append(joined[position : position + length])
+        position += length
+    if position > len(joined):
+        raise BitstreamError("the payload ends before its last slice: it is damaged")
+    return [*payloads, joined[position:]]

@@ -23,18 +23,18 @@ HEADER_BYTES = 16
 
 
 class Header(NamedTuple):
-    """What an archive begins with.
+    """The header of an archive.
 
     Attributes:
-        model_hint: the first bytes of the id of the model that made all its images.
-        named: whether its images have names; without, they are called by their number, `00000` being the first.
+        model_hint: the first bytes of the id of the model of all images.
+        named: whether images have names; otherwise they are named by their number, from `00000` on.
     """
 
     model_hint: bytes
     named: bool
 
     def is_of(self, model_id: ModelId) -> bool:
-        """Whether the model made the archive: its id or an earlier one begins like this."""
+        """Whether the model made the archive: its id or an alias begins with the hint."""
         return any(one.startswith(self.model_hint) for one in (model_id.whole, *model_id.earlier(WITH_TABLES)))
 
     def pack(self) -> bytes:
@@ -59,22 +59,22 @@ class Header(NamedTuple):
         if zlib.crc32(data[:-4]).to_bytes(4, "big") != data[-4:]:
             raise BitstreamError("corrupt: the checksum of its header does not match")
         if named > 1:
-            raise BitstreamError("corrupt: its header has a flag that means nothing")
+            raise BitstreamError("corrupt: its header has an unknown flag")
         return cls(data[len(MAGIC) + 1 : -4], bool(named))
 
 
 def read_header(path: Path) -> Header:
-    """What the archive begins with.
+    """The header of an archive.
 
     Raises:
-        BitstreamError: the file is none, or corrupt there.
+        BitstreamError: the file is not an archive, or its header is corrupt.
     """
     with path.open("rb", buffering=0) as file, errors_of(path):
         return Header.unpack(file.read(HEADER_BYTES))
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file begins as an archive does."""
+    """Whether the file begins like an archive."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -82,7 +82,7 @@ def is_archive(path: Path) -> bool:
 
 
 class Block(NamedTuple):
-    """Where the payloads of images `first` to `last` are: from byte `start` on."""
+    """The position of the payloads of images `first` to `last`: from byte `start` on."""
 
     first: int
     last: int
@@ -91,21 +91,21 @@ class Block(NamedTuple):
 
 
 class Archive:
-    """Reads single images of an archive, knowing where all of them are.
+    """Random access to the images of an archive.
 
-    Opening reads the index of each block and none of the payloads. No file is kept open, so an archive may be pickled,
-    and read by several processes.
+    Opening reads the index of each block, and no payloads. No file is kept open, so an archive may be pickled, and read
+    by several processes.
 
     Args:
         path: the file.
 
     Attributes:
-        header: what it begins with.
-        named: whether the images have names of their own.
+        header: its header.
+        named: whether the images have names.
         widths, heights: of each image, in pixels, uint32 (n,).
         lengths: bytes of each image's payload, uint32 (n,).
         end: bytes up to the end of the last complete block.
-        torn_bytes: bytes behind it: of a block whose writer was stopped, or that is being written. They are ignored.
+        torn_bytes: bytes of an incomplete block at the end, which are ignored.
 
     Raises:
         BitstreamError: the file is foreign, or corrupt outside the payloads.
@@ -131,7 +131,7 @@ class Archive:
             raise BitstreamError(f"{path}: corrupt: two of its images have the same name")
 
     def _walk(self, file: BinaryIO, size: int) -> Iterator[Index]:
-        """From block to block, as far as they are complete."""
+        """Reads the indices of all complete blocks."""
         self.end = HEADER_BYTES
         first = 0
         while self.end + HEAD_BYTES <= size:
@@ -160,11 +160,11 @@ class Archive:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, which: int | str) -> Entry:
-        """An image by its number or its name; reads the payloads of its block and no others.
+        """An image by its number or its name; reads only the payloads of its block.
 
         Raises:
-            IndexError: there are not so many.
-            VqvaeError: none has this name.
+            IndexError: the number is out of range.
+            VqvaeError: no image has this name.
             BitstreamError: the block's payloads are corrupt.
         """
         number = self.number_of(which) if isinstance(which, str) else range(len(self))[which]
@@ -178,10 +178,10 @@ class Archive:
         """The number of the image with this name.
 
         Raises:
-            VqvaeError: none has.
+            VqvaeError: there is none.
         """
         if name not in self:
-            raise VqvaeError(f"{self.path}: holds no image {name!r}: `vqvae info {self.path}` lists those it has")
+            raise VqvaeError(f"{self.path}: holds no image {name!r}: `vqvae info {self.path}` lists its images")
         return self._numbers[name]
 
     @property
@@ -208,7 +208,7 @@ class Archive:
             self._payloads(block)
 
     def _payloads(self, number: int) -> bytes:
-        last_read = self._last_read  # once, as other threads may replace it
+        last_read = self._last_read  # read once: other threads may replace it
         if last_read[0] != number:
             first, last, start, head = self._blocks[number]
             with self.path.open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Images at the end of an archive. What is there already is never touched."""
+"""Appending images to an archive. Existing blocks are never changed."""
 
 import os
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ except ImportError:  # not on Windows
 
 
 class Appender:
-    """Gathers images and writes a block when it is full.
+    """Collects images and writes full blocks.
 
     Args:
         file: the archive, opened for appending without a buffer.
-        archive: what is in it.
+        archive: its contents.
 
     Attributes:
-        archive: what was in it before.
+        archive: its contents when it was opened.
     """
 
     def __init__(self, file: FileIO, archive: Archive):
@@ -37,14 +37,14 @@ class Appender:
         self._waiting_bytes = 0
 
     def check_name(self, name: str) -> None:
-        """Raises VqvaeError unless a further image may be called so."""
+        """Raises VqvaeError unless a new image may have this name."""
         if not is_valid_name(name):
-            raise VqvaeError(f"{name!r} cannot name an image in an archive: it is no plain relative path: rename it")
+            raise VqvaeError(f"{name!r} cannot name an image in an archive: not a plain relative path: rename the file")
         if name in self._names or name in self.archive:
             raise VqvaeError(f"{self.archive.path}: holds an image {name!r} already: rename one of the two")
 
     def add(self, entry: Entry) -> None:
-        """Adds an image; it is in the file once its block is written, at the latest when the appending ends.
+        """Adds an image; it is written with its block, at the latest when the archive is closed.
 
         Raises:
             VqvaeError: its name is taken, or not allowed.
@@ -60,10 +60,10 @@ class Appender:
         self._waiting_bytes += len(entry.payload)
 
     def flush(self) -> None:
-        """Writes the images that wait for their block to fill."""
+        """Writes the images of the block that is not full yet."""
         if self._waiting:
             block = pack_block(self._waiting, self.archive.named)
-            self._file.truncate(self._end)  # what a stopped writer has left, or a full disk
+            self._file.truncate(self._end)  # an incomplete block of an interrupted writer, or of a full disk
             _write(self._file, block)
             self._end += len(block)
             self._waiting, self._waiting_bytes = [], 0
@@ -71,17 +71,17 @@ class Appender:
 
 @contextmanager
 def append(path: Path, model_id: ModelId, named: bool = True) -> Iterator[Appender]:
-    """Opens an archive for appending; a new one where there is none.
+    """Opens an archive for appending; creates it if it does not exist.
 
     Args:
         path: the file.
-        model_id: of the model that makes the images.
+        model_id: of the model of the images.
         named: whether the images have names.
 
     Raises:
-        BitstreamError: the file is no archive, corrupt, or made with another model.
-        UsageError: it has names and these have none, or the reverse.
-        VqvaeError: another process appends to it.
+        BitstreamError: the file is not an archive, corrupt, or made with another model.
+        UsageError: it has names and the images have none, or the reverse.
+        VqvaeError: another process is appending to it.
     """
     with path.open("a+b", buffering=0) as file:
         _lock(file, path)
@@ -100,13 +100,13 @@ def append(path: Path, model_id: ModelId, named: bool = True) -> Iterator[Append
 def _lock(file: FileIO, path: Path) -> None:
     if fcntl:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back when the file is closed
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the file is closed
         except BlockingIOError:
             raise VqvaeError(f"{path}: another process is appending to it: wait until it is done") from None
 
 
 def _begin(file: FileIO, header: bytes) -> None:
-    """Writes the header of a new archive, or the rest of one whose writer was stopped within it."""
+    """Writes the header of a new archive, or completes one that was interrupted."""
     file.seek(0)
     there = file.read(HEADER_BYTES)
     if header.startswith(there):
@@ -114,7 +114,7 @@ def _begin(file: FileIO, header: bytes) -> None:
 
 
 def _write(file: FileIO, data: bytes) -> None:
-    """Writes everything, down to the disk."""
+    """Writes all data and flushes it to disk."""
     rest = memoryview(data)
     try:
         while rest:

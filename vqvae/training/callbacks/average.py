@@ -8,10 +8,10 @@ from torch import Tensor
 class AverageWeights(WeightAveraging):
     """An exponential moving average of all weights, used for validation and as the result of the training.
 
-    The decay grows from 0 to `decay` over the first steps, so that the average soon forgets where it began.
+    The decay grows from 0 to `decay` over the first steps, so that the initial weights are soon forgotten.
 
     Args:
-        decay: the share of the average that stays at each step.
+        decay: of the average, per step.
     """
 
     def __init__(self, decay: float):
@@ -21,4 +21,4 @@ class AverageWeights(WeightAveraging):
         super().__init__(avg_fn=average)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.on_train_end(trainer, pl_module)  # which a training resumed after its last step does not come to
+        self.on_train_end(trainer, pl_module)  # not called when a training is resumed after its last step

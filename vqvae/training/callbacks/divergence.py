@@ -1,4 +1,4 @@
-"""A training whose loss or weights are no numbers any more is stopped."""
+"""Stops a training whose loss or weights are not finite."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from vqvae.errors import VqvaeError
 
-EVERY = 10  # steps between two looks at the loss, each of which waits for a GPU
+EVERY = 10  # steps between two checks of the loss, each of which synchronises with a GPU
 
 
 class StopWhenDiverged(Callback):
-    """Raises an error instead of training on, and instead of writing a checkpoint, where values are not finite."""
+    """Raises an error instead of continuing, or of writing a checkpoint, if values are not finite."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -28,7 +28,7 @@ class StopWhenDiverged(Callback):
         self.check_weights(trainer, pl_module)
 
     def check_weights(self, trainer: Trainer, module: LightningModule) -> None:
-        """Raises VqvaeError where a weight is not finite."""
+        """Raises VqvaeError if a weight is not finite."""
         for name, parameter in module.named_parameters():
             if not parameter.isfinite().all():
                 raise _diverged(trainer, name)

@@ -1,4 +1,4 @@
-"""Codebooks and transforms that start from what they will be given."""
+"""Initialisation of codebooks and transforms from data."""
 
 from collections.abc import Callable
 
@@ -17,13 +17,13 @@ from vqvae.training.images import ImageCompression
 
 
 class InitializeCodebooks(Callback):
-    """Fits the codebooks to what reaches the quantiser before the first step; a resumed training keeps what it has.
+    """Fits the codebooks to encoder outputs before the first step; a resumed training keeps its codebooks.
 
-    In a distributed training the outputs of all processes are used, and all begin with the same codebooks.
+    In a distributed training the outputs of all processes are used, and all start with the same codebooks.
 
     Args:
-        vectors: how many vectors to fit to.
-        iterations: of `QuantizerTraining.fit_codebooks`; few, since the training goes on.
+        vectors: number of vectors to fit to.
+        iterations: of `QuantizerTraining.fit_codebooks`; few, since training continues.
     """
 
     def __init__(self, vectors: int, iterations: int):
@@ -42,13 +42,13 @@ class InitializeCodebooks(Callback):
 
 
 class InitializeTransforms(Callback):
-    """Begins lapped transforms as the principal components of blocks of pixels; before the codebooks are fitted.
+    """Initialises lapped transforms by the principal components of pixel blocks; before the codebooks are fitted.
 
-    Components of large and of small variance are dealt out so that the parts of product VQ have about as much to say
-    each: the largest to one part each, the next in reverse order, and so on.
+    Components are distributed so that the sub-vectors of product VQ have similar variance: the largest components go to
+    one sub-vector each, the next ones in reverse order, and so on.
 
     Args:
-        blocks: how many to find them in.
+        blocks: number of blocks to compute them from.
     """
 
     def __init__(self, blocks: int):
@@ -62,7 +62,9 @@ class InitializeTransforms(Callback):
         encoder, decoder = pl_module.autoencoder.encoder, pl_module.autoencoder.decoder
         if not (isinstance(encoder, LappedAnalysis) and isinstance(decoder, LappedSynthesis)):
             names = f"{type(encoder).__name__} and {type(decoder).__name__}"
-            raise ConfigError(f"{names} have no lapped transforms to begin: set network=lapped or callbacks=default")
+            raise ConfigError(
+                f"{names} have no lapped transforms to initialise: set network=lapped or callbacks=default"
+            )
         side, quantizer = encoder.stride, pl_module.quantizer
         assert isinstance(quantizer, CodebookQuantizer)
 
@@ -82,11 +84,11 @@ class InitializeTransforms(Callback):
 def _first(
     number: int, make: Callable[[Tensor], Float[Tensor, "n D"]], trainer: Trainer, pl_module: LightningModule
 ) -> Float[Tensor, "m D"]:
-    """So many vectors made of the first batches, or what an epoch gives; those of all processes."""
+    """`number` vectors from the first batches, or all of an epoch if these are fewer; of all processes."""
     assert trainer.train_dataloader is not None
     share = -(-number // trainer.world_size)
     made: list[Tensor] = []
-    # A loader of its own: one with workers that stay has a single iterator, and the training has begun it
+    # A separate loader: one with persistent workers has a single iterator, which the training is using
     data: LightningDataModule | None = trainer.datamodule  # type: ignore[attr-defined]
     for batch in data.train_dataloader() if data else trainer.train_dataloader:
         made.append(make(batch.to(pl_module.device)))

@@ -1,4 +1,4 @@
-"""Codebooks that stay in use."""
+"""Replacement of unused codewords."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from vqvae.training.base import QuantizerTraining
 class MaintainCodebooks(Callback):
     """Logs each codebook's usage and perplexity, replaces unused codewords, and warns when a codebook dies.
 
-    In a distributed training all processes see the counts of all, and make the same draws. What was counted since the
-    last look is part of checkpoints.
+    In a distributed training all processes use the counts of all, and the same random draws. Counts since the last
+    check are part of checkpoints.
 
     Args:
-        period: training steps between two looks at the codebooks.
-        threshold: a codeword counts as unused below this share of an even use.
-        until: share of the training after which nothing is replaced any more, so that the end can settle.
-        alarm: a codebook is dead when no more than this share of its codewords was used between two looks, though
-            there were vectors enough for all of them.
+        period: training steps between two checks of the codebooks.
+        threshold: a codeword counts as unused below this fraction of uniform use.
+        until: fraction of the training after which nothing is replaced, so that it can converge.
+        alarm: a codebook has collapsed if at most this fraction of its codewords was used between two checks, although
+            there were enough vectors for all of them.
     """
 
     def __init__(self, period: int, threshold: float, until: float, alarm: float):
@@ -65,7 +65,7 @@ class MaintainCodebooks(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint.get("codebook_maintenance", {"counts": None, "dead": []})
         self.dead = set(saved["dead"])
-        if saved["counts"] is not None and trainer.is_global_zero:  # in one process, for they are those of all
+        if saved["counts"] is not None and trainer.is_global_zero:  # in one process: they are the sums over all
             self.counts = saved["counts"].to(trainer.strategy.root_device)
 
     def _warn(self, counts: Tensor, step: int) -> None:
@@ -87,7 +87,7 @@ def _of_all_processes(pl_module: LightningModule, counts: Int64[Tensor, "M K"]) 
 
 
 def _forget(trainer: Trainer, codebooks: Tensor, replaced: Bool[Tensor, "M K"]) -> None:
-    """Clears what the optimisers remember of the codewords that were replaced, such as Adam's moments."""
+    """Resets the optimisers' state of the replaced codewords, such as Adam's moments."""
     for optimizer in trainer.optimizers:
         for memory in optimizer.state.get(codebooks, {}).values():
             if isinstance(memory, Tensor) and memory.shape == codebooks.shape:

@@ -5,7 +5,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's bar, with the step and the number of steps in place of what says nothing here."""
+    """Lightning's bar, with the step and the number of steps in place of the logger's version."""
 
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
