@@ -10,6 +10,7 @@ import argparse
 import faulthandler
 import json
 import logging
+import math
 import sys
 import tempfile
 import time
@@ -58,15 +59,17 @@ def open_door(name: str, folder: Path) -> Door:
     return Arguments(folder)
 
 
-def fuzz(door: Door, seed: int, count: int) -> Report:
-    """Tries so many inputs; one that crashes or hangs Python ends it, and is told by its number."""
-    report, armed = Report({}, {}), 0.0
+def fuzz(door: Door, seed: int, count: int, seconds: float) -> Report:
+    """Tries so many inputs, or those of so many seconds. One that crashes or hangs Python ends it."""
+    report, armed, end = Report({}, {}), 0.0, time.monotonic() + seconds
     current = door.folder.with_suffix(".current")
     for number, (kind, data) in enumerate(islice(door.inputs(seed), count)):
         if time.monotonic() > armed + 1:
             current.write_text(f"between inputs {number} and those of the next second\n")
             faulthandler.dump_traceback_later(TIMEOUT_S, exit=True)
             armed = time.monotonic()
+            if armed > end:
+                break
         try:
             outcome = door.check(kind, data)
         except Exception as error:
@@ -104,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("door", choices=["vqz", "vqa", "vqs", "model", "image", "arguments"])
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after these, whatever the count")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--replay", type=Path)
@@ -117,11 +121,11 @@ def main() -> None:
             print(door.check(options.replay.suffix.lstrip("."), options.replay.read_bytes()))
             return
         began = time.monotonic()
-        report = fuzz(door, options.seed, options.count)
+        report = fuzz(door, options.seed, options.count, options.seconds)
         seconds = time.monotonic() - began
     for kind, outcomes in sorted(report.outcomes.items()):
         print(f"{kind:20}" + "".join(f"{number:10} {outcome}" for outcome, number in sorted(outcomes.items())))
-    print(f"{options.count} inputs in {seconds:.0f} s")
+    print(f"{sum(map(Counter.total, report.outcomes.values()))} inputs in {seconds:.0f} s")
     for number, (fault, (kind, data)) in enumerate(report.faults.items()):
         path = Path(f"fault-{options.door}-{options.seed}-{number}.{kind.lstrip('.')}")
         path.write_bytes(data)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from vqvae.cli.tables import number, print_table
 from vqvae.entropy import EntropyModel
 from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
@@ -100,8 +101,8 @@ def _find_model_of_archive(archive: Archive) -> str | None:
         return None
 
 
-def describe_models() -> list[dict[str, str]]:
-    """The figures of each bundled model, by column of the table."""
+def describe_models() -> list[dict[str, Any]]:
+    """The figures of each bundled model, by name."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -113,14 +114,42 @@ def describe_models() -> list[dict[str, str]]:
         rows.append(
             {
                 "model": name,
-                "quantiser": f"{type(quantizer).__name__} {quantizer.num_indices}×{max(quantizer.index_sizes)}",
-                "payload bpp": f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
-                "test PSNR": f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
-                "quality": "0 to 100" if "qualities" in model.config else "-",
-                "parameters": f"{sum(p.numel() for p in autoencoder.parameters()):,}",
-                "kMAC/pixel": f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
-                "size": f"{path.stat().st_size / 1e6:.2f} MB",
-                "id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
+                "quantizer": type(quantizer).__name__,
+                "indices": quantizer.num_indices,
+                "codewords": max(quantizer.index_sizes),
+                "payload_bpp": reached.get("payload_bpp", autoencoder.bits_per_pixel),
+                "psnr_dataset": reached.get("psnr_dataset"),
+                "variable_rate": "qualities" in model.config,
+                "parameters": sum(p.numel() for p in autoencoder.parameters()),
+                "encoder_macs": macs.encoder,
+                "decoder_macs": macs.decoder,
+                "bytes": path.stat().st_size,
+                "model_id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
             }
         )
     return rows
+
+
+def print_models(rows: list[dict[str, Any]]) -> None:
+    """Prints a row for each model."""
+    columns = [
+        *("model", "quantiser", "payload bpp", "test PSNR", "quality"),
+        *("parameters", "kMAC/pixel", "size", "id"),
+    ]
+    print_table(
+        columns,
+        [
+            [
+                row["model"],
+                f"{row['quantizer']} {row['indices']}×{row['codewords']}",
+                number(row["payload_bpp"], ".3g"),
+                "-" if row["psnr_dataset"] is None else f"{row['psnr_dataset']:.2f} dB",
+                "0 to 100" if row["variable_rate"] else "-",
+                f"{row['parameters']:,}",
+                f"{row['encoder_macs'] / 1000:.1f} + {row['decoder_macs'] / 1000:.1f}",
+                f"{row['bytes'] / 1e6:.2f} MB",
+                row["model_id"],
+            ]
+            for row in rows
+        ],
+    )

@@ -6,7 +6,7 @@ import typer
 
 from vqvae.backend.dispatch import CompiledLater
 from vqvae.cli.commands import finish, is_speech
-from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
+from vqvae.cli.options import Device, Force, Inputs, Json, KnownModel, Output, Workers
 from vqvae.errors import UsageError
 
 
@@ -30,6 +30,7 @@ def decode(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
     ] = None,
+    json_file: Json = None,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
@@ -44,21 +45,26 @@ def decode(
     from vqvae.cli.files import decode_files
     from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say
+    from vqvae.cli.report import claim_json
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
 
+    claim_json(json_file, force, output)
+    if format is not None and not format.lstrip(".").isalnum():
+        raise UsageError(f"--format {format!r}: must be a type such as png or webp")
     if is_speech(inputs[0], (".vqs",), (".vqz", ".vqa")):
         from vqvae.cli.speech import decode_speech
 
-        finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force))
+        finish(decode_speech(inputs, output, model, f".{(format or 'wav').lstrip('.')}", force, json_file))
     suffix = f".{(format or 'png').lstrip('.')}"
     store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
     if any(map(is_archive, inputs)):
         if len(inputs) > 1:
             raise UsageError("an archive must be the only input: leave out the others")
-        finish(decode_archive(Archive(inputs[0]), store, only or [], output, suffix, force, stages, workers))
+        finish(decode_archive(Archive(inputs[0]), store, only or [], output, suffix, force, stages, workers, json_file))
     if only:
         raise UsageError("--only is for archives, and there is none among the inputs")
     with without_pipes(inputs, output, suffix) as (sources, target):
-        all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
+        task = DecompressFiles(store, force, say, stages=stages)
+        all_done = decode_files(task, sources, target, suffix, workers, json_file)
     finish(all_done)

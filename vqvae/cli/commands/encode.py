@@ -7,7 +7,7 @@ import typer
 
 from vqvae.backend.dispatch import CompiledLater
 from vqvae.cli.commands import finish, is_speech
-from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
+from vqvae.cli.options import Device, Force, Inputs, Json, Kbps, Model, Output, Quality, Workers
 from vqvae.errors import UsageError
 
 
@@ -43,6 +43,7 @@ def encode(
     ] = 0,
     kbps: Kbps = None,
     constant: Annotated[bool, typer.Option("--constant", help="Speech: constant rate, in every frame.")] = False,
+    json_file: Json = None,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
@@ -61,18 +62,20 @@ def encode(
     from vqvae.cli.files import encode_files
     from vqvae.cli.pipes import without_pipes
     from vqvae.cli.progress import say, track_search
+    from vqvae.cli.report import claim_json
     from vqvae.media.audio import READABLE_AUDIO
     from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
+    claim_json(json_file, force, output)
     if is_speech(inputs[0], READABLE_AUDIO, READABLE) or kbps is not None or constant:
         from vqvae.cli.speech import encode_speech
 
         if archive or progressive or metadata or effort or {quality, bpp, psnr} != {None}:
             options = "--archive, --progressive, --metadata, --quality, --bpp, --psnr and --effort"
             raise UsageError(f"{options} are for images: leave them out")
-        finish(encode_speech(inputs, output, model, kbps, constant, force))
-    if archive and (output or force or progressive or metadata or effort or {bpp, psnr} != {None}):
+        finish(encode_speech(inputs, output, model, kbps, constant, force, json_file))
+    if archive and (output or (force and not json_file) or progressive or metadata or effort or {bpp, psnr} != {None}):
         left_out = "-o, --force, --progressive, --metadata, --bpp, --psnr and --effort"
         raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
     if not (archive or names):
@@ -97,5 +100,5 @@ def encode(
         track=track_search if len(inputs) == 1 and inputs[0].is_file() else iter,
     )
     with without_pipes(inputs, output, ".vqz") as (sources, target):
-        all_done = encode_files(task, sources, target, workers)
+        all_done = encode_files(task, sources, target, workers, json_file)
     finish(all_done)

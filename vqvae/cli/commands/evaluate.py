@@ -38,15 +38,15 @@ def evaluate(
     With --against, measure other codecs in the same run, at many qualities, and report curves and BD-rates.
     """
     from vqvae.bulk.outputs import claim_report
+    from vqvae.cli.report import claim_json
     from vqvae.media.audio import READABLE_AUDIO
     from vqvae.media.images import READABLE
     from vqvae.models.store import ModelStore
 
-    report = None if json_file in (None, "-") else Path(json_file)
+    claim_json(json_file, force)
     if is_speech(Path(path), READABLE_AUDIO, READABLE):
         from vqvae.cli.speech import evaluate_speech
 
-        claim_report(report, "--json", force)
         finish(evaluate_speech(Path(path), model, against, json_file))
     if against is not None and quality is not None:
         raise UsageError("--against measures all qualities: leave out --quality")
@@ -55,7 +55,7 @@ def evaluate(
         raise UsageError("--effort given more than once is for a comparison: name codecs with --against")
     if against is None and (plot or crops):
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    for file, option in {report: "--json", plot: "--plot", crops: "--crops"}.items():
+    for file, option in {plot: "--plot", crops: "--crops"}.items():
         claim_report(file, option, force)
     store = ModelStore(model, device, variable_rate=quality is not None)
     if against is None:

@@ -1,21 +1,18 @@
 """The `models` command: the bundled models."""
 
-import json
-from typing import Annotated
+from functools import partial
 
-import typer
+from vqvae.cli.options import Force, Json
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def models(json_file: Json = None, force: Force = False) -> None:
     """List the bundled models; kMAC/pixel are thousands of multiply-accumulates, of encoder + decoder.
 
     For variable-rate models, payload and PSNR are means over their rates.
     """
-    from vqvae.cli.inspect import describe_models
-    from vqvae.cli.tables import print_table
+    from vqvae.cli.inspect import describe_models, print_models
+    from vqvae.cli.report import claim_json, publish
 
+    claim_json(json_file, force)
     rows = describe_models()
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    elif rows:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
+    publish("models", {"models": rows}, json_file, show=partial(print_models, rows))
