@@ -118,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         door = open_door(options.door, Path(folder))
         if options.replay:
-            print(door.check(options.replay.suffix.lstrip("."), options.replay.read_bytes()))
+            print(door.check(options.replay.suffix.lstrip(".").replace("-", " "), options.replay.read_bytes()))
             return
         began = time.monotonic()
         report = fuzz(door, options.seed, options.count, options.seconds)
@@ -127,7 +127,7 @@ def main() -> None:
         print(f"{kind:20}" + "".join(f"{number:10} {outcome}" for outcome, number in sorted(outcomes.items())))
     print(f"{sum(map(Counter.total, report.outcomes.values()))} inputs in {seconds:.0f} s")
     for number, (fault, (kind, data)) in enumerate(report.faults.items()):
-        path = Path(f"fault-{options.door}-{options.seed}-{number}.{kind.lstrip('.')}")
+        path = Path(f"fault-{options.door}-{options.seed}-{number}.{kind.lstrip('.').replace(' ', '-')}")
         path.write_bytes(data)
         print(f"{path}: {fault}")
     if options.record:
