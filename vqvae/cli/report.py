@@ -53,8 +53,8 @@ def publish(
         show()
     if json_file is None:
         return
-    report = {"command": command, "program": f"vqvae {__version__}", **figures, "errors": [error._asdict() for error in errors]}
-    text = json.dumps(report, indent=1, allow_nan=False)
+    begin, end = {"command": command, "program": f"vqvae {__version__}"}, [error._asdict() for error in errors]
+    text = json.dumps({**begin, **figures, "errors": end}, indent=1, allow_nan=False)
     if json_file == STDOUT:
         print(text)
         return

@@ -86,7 +86,7 @@ def encode(
     variable_rate = bool(rates) or effort > 0
     store = ModelStore(model, device, variable_rate=variable_rate, backend=CompiledLater()).preload()
     if archive:
-        finish(encode_into_archive(archive, inputs, store, names, quality, workers))
+        finish(encode_into_archive(archive, inputs, store, names, quality, workers, json_file))
     task = CompressFiles(
         store,
         force,
