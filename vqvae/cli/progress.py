@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from vqvae.backend.memory import return_free_memory
 from vqvae.bulk.pipeline import Outcome, Pipeline, Task
 from vqvae.bulk.plan import describe_skipped
 from vqvae.errors import one_line
@@ -16,6 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+TRIM_EVERY = 16  # items
 CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
 
 
@@ -91,7 +93,10 @@ def _report(outcomes: Iterable[Outcome[Item, Any]], number: int, describe: Calla
     done = kept = 0
     errors: list[ItemError] = []
     hidden = number < 2 or not sys.stderr.isatty()
-    for outcome in track(outcomes, "", number, console=_console, transient=True, disable=hidden):
+    shown = track(outcomes, "", number, console=_console, transient=True, disable=hidden)
+    for place, outcome in enumerate(shown, 1):
+        if place % TRIM_EVERY == 0:
+            return_free_memory()
         try:
             if outcome.error:
                 raise outcome.error
