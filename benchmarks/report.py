@@ -76,9 +76,9 @@ indices or samples; model files, up to an image or a recording there and back; i
 and read again; command lines, with real and hostile files and options. Each was accepted, with a result that holds
 together, or refused in one line by an error of the project's own; a fault is anything else. Faults that were found were
 mended, with a test each. The four of model files are of a run that also counted models that load, but with which
-encoding ends in an error of the project's own (weights too large to compute with, tables that no rate suffices for); this
-now counts as refused. Run by `python -m benchmarks.fuzz DOOR --count N --seed SEED --record`; the guided ones, whose
-changes follow what they reach, by `python -m benchmarks.fuzz.guided`.
+encoding ends in an error of the project's own (weights too large to compute with, tables that no rate suffices for);
+this now counts as refused. Run by `python -m benchmarks.fuzz DOOR --count N --seed SEED --record`; the guided ones,
+whose changes follow what they reach, by `python -m benchmarks.fuzz.guided`.
 """
 
 SOAK = """
