@@ -70,7 +70,7 @@ for arguments in ("encode photo.png", "decode photo.vqz -o back.png", "info phot
     app(arguments.split(), standalone_mode=False)
 import vqvae, vqvae.pillow, vqvae.quantizers, vqvae.search
 from vqvae.data.archive import ArchivedImages
-print(ArchivedImages("all.vqa", vqvae.load("cifar10-rvq-16"))[0].shape)
+print(ArchivedImages(Path("all.vqa"), vqvae.load("cifar10-rvq-16"))[0].shape)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=photo_file.parent, capture_output=True, text=True, env=at_repository()

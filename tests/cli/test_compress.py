@@ -34,7 +34,7 @@ def test_transparency_profile_and_metadata_go_there_and_back_and_info_counts_the
     source, small, back = (tmp_path / name for name in ("in.png", "small.vqz", "back.png"))
     image.save(source, icc_profile=DISPLAY_P3, exif=exif)
     vqvae("encode", source, "-o", small, "--metadata")
-    facts = json.loads(vqvae("info", small, "--json").output)
+    facts = json.loads(vqvae("info", small, "--json", "-").output)
     assert facts["alpha_bytes"] > 50 and facts["profile_bytes"] > 100 and facts["exif_bytes"] > 10
     parts = sum(facts[f"{part}_bytes"] for part in ("payload", "alpha", "profile", "exif"))
     assert parts < facts["bytes"] < parts + 40
@@ -44,7 +44,7 @@ def test_transparency_profile_and_metadata_go_there_and_back_and_info_counts_the
         assert decoded.info["icc_profile"] == DISPLAY_P3 and decoded.getexif()[0x010E] == "a photograph"
     assert "cannot hold the image's transparency" in vqvae("decode", small, "-o", tmp_path / "b.jpg", code=1).output
     vqvae("encode", source, "-o", small, "--force")
-    assert "exif_bytes" not in json.loads(vqvae("info", small, "--json").output)
+    assert "exif_bytes" not in json.loads(vqvae("info", small, "--json", "-").output)
 
 
 def test_what_an_output_format_cannot_hold_is_told(vqvae, photo, tmp_path):
@@ -66,6 +66,13 @@ def test_the_suffix_of_the_output_chooses_the_image_type(vqvae, photo_file, tmp_
     vqvae("encode", photo_file, "-o", tmp_path / "x.vqz")
     vqvae("decode", tmp_path / "x.vqz", "-o", tmp_path / "back.bmp")
     assert Image.open(tmp_path / "back.bmp").format == "BMP"
+
+
+@pytest.mark.parametrize("format", ["png/x", "../png", "", "p/g"])
+def test_a_format_is_a_type(vqvae, photo_file, format):
+    vqvae("encode", photo_file)
+    said = vqvae("decode", photo_file.with_suffix(".vqz"), "--format", format, code=2).output
+    assert "must be a type such as png or webp" in said
 
 
 def test_existing_outputs_are_kept_unless_forced(vqvae, photo_file):
@@ -188,7 +195,7 @@ def test_eval_measures_the_real_files(vqvae, tree, tmp_path, tiny_codec):
     result = vqvae("eval", tree, "--json", tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     keys = ["model", "images", "bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"]
-    assert list(report) == [*keys, "per_image"]
+    assert list(report) == ["command", "program", *keys, "per_image", "errors"]
     assert (report["model"], report["images"]) == ("tiny", 2)
     image = read_image(tree / "a.png")
     first = report["per_image"][0]
@@ -215,7 +222,7 @@ def test_eval_of_nothing_is_an_error(vqvae, path, tmp_path, monkeypatch):
 def test_info_tells_size_and_model_in_words_and_in_json(vqvae, photo_file, tiny_codec):
     vqvae("encode", photo_file)
     compressed = photo_file.with_suffix(".vqz")
-    facts = json.loads(vqvae("info", compressed, "--json").output)
+    facts = json.loads(vqvae("info", compressed, "--json", "-").output)
     assert (facts["width"], facts["height"], facts["model"]) == (53, 37, "tiny")
     assert facts["bytes"] == compressed.stat().st_size == facts["payload_bytes"] + 12
     assert facts["model_id"] == tiny_codec.model_id.weights.hex()[:6]

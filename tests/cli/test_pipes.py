@@ -56,7 +56,8 @@ def test_a_pipe_is_a_single_file_with_an_output(vqvae, arguments, tmp_path, monk
 
 def test_figures_can_go_to_standard_output(vqvae, tree):
     assert json.loads(vqvae("eval", tree, "--json", "-").stdout)["images"] == 2
-    assert [model["model"] for model in json.loads(vqvae("models", "--json").stdout)] == ["tiny", "speech"]
+    listed = json.loads(vqvae("models", "--json", "-").stdout)["models"]
+    assert [model["model"] for model in listed] == ["tiny", "speech"]
 
 
 def test_the_version(vqvae):

@@ -36,7 +36,7 @@ def test_a_recording_goes_there_and_back(recording, constant):
     call("decode", coded, "-o", recording.with_name("back.flac"))
     back = read_audio(recording.with_name("back.flac"), 16000).samples
     assert np.square(back - SAMPLES).mean() < 0.05 * np.square(SAMPLES).mean()
-    facts = json.loads(call("info", coded, "--json"))
+    facts = json.loads(call("info", coded, "--json", "-"))
     assert facts["samples"] == len(SAMPLES) and facts["rate"] == ("constant" if constant else "average")
     assert facts["kbps"] <= 32 and facts["bytes"] == coded.stat().st_size
 
@@ -78,9 +78,9 @@ def test_a_file_of_another_model_is_described_but_not_decoded(recording):
     call("encode", recording)
     coded = recording.with_suffix(".vqs")
     data = coded.read_bytes()
-    assert json.loads(call("info", coded, "--json"))["model"] == "speech"
+    assert json.loads(call("info", coded, "--json", "-"))["model"] == "speech"
     coded.write_bytes(data[:6] + b"abc" + data[9:])
-    facts = json.loads(call("info", coded, "--json"))
+    facts = json.loads(call("info", coded, "--json", "-"))
     assert facts["model"] is None and facts["model_id"] == "616263" and facts["samples"] == len(SAMPLES)
     result = CliRunner().invoke(app, ["decode", str(coded), "-o", str(recording.with_name("x.wav"))])
     assert result.exit_code == 1 and "--model" in result.stderr and not recording.with_name("x.wav").exists()

@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -30,6 +31,18 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     with pytest.raises(OSError, match="file") as caught, atomic_path(tmp_path / "file") as temporary:
         temporary.read_text()
     assert caught.value.filename == str(tmp_path / "file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        with atomic_path(pipe) as temporary:
+            temporary.write_text("through it")
+        assert read.result(timeout=10) == "through it"
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
 def test_two_threads_that_write_one_file_leave_what_one_of_them_wrote(tmp_path):

@@ -152,20 +152,84 @@ def test_colours_that_make_no_sense_are_named_as_lost(photo, tmp_path, chunks):
     assert picture.lost == (("colour profile",) if "iCCP" in chunks else ("colour description",))
 
 
-def test_adobe_rgb_of_a_camera_that_embeds_no_profile(tmp_path):
+ADOBE_TO_XYZ = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
+XYZ_TO_SRGB = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]]
+)
+
+
+def adobe_rgb_as_srgb(pixels: np.ndarray) -> np.ndarray:
     """By the matrix and the exponent of Adobe RGB (1998), 4.3."""
+    return srgb_of((pixels / 255) ** (563 / 256) @ (XYZ_TO_SRGB @ ADOBE_TO_XYZ).T)
+
+
+@pytest.fixture
+def ramps() -> np.ndarray:
     levels = np.asarray(Image.radial_gradient("L").resize((32, 32)))
-    pixels = np.stack([levels, 255 - levels, levels // 2], 2)
+    return np.stack([levels, 255 - levels, levels // 2], 2)
+
+
+ADOBE_PRIMARIES = {0x13E: (0.3127, 0.329), 0x13F: (0.64, 0.33, 0.21, 0.71, 0.15, 0.06)}
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {0x8769: {0xA005: {1: "R03"}}},
+        {0x8769: {0xA001: 2}},
+        {**ADOBE_PRIMARIES, 0x8769: {0xA001: 0xFFFF, 0xA500: 2.2}},
+    ],
+    ids=["interoperability index", "colour space", "chromaticities and gamma"],
+)
+def test_adobe_rgb_of_a_camera_that_embeds_no_profile(ramps, tmp_path, tags):
     camera = Image.Exif()
-    camera[0x8769] = {0xA005: {1: "R03"}}
-    (tmp_path / "image.jpg").write_bytes(saved(Image.fromarray(pixels), "JPEG", exif=camera, quality=100))
+    for tag, value in tags.items():
+        camera[tag] = value
+    (tmp_path / "image.jpg").write_bytes(saved(Image.fromarray(ramps), "JPEG", exif=camera, quality=100))
     picture = read_picture(tmp_path / "image.jpg")
-    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
-    from_xyz = np.array(
-        [[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]]
-    )
-    expected = srgb_of((picture.pixels / 255) ** (563 / 256) @ (from_xyz @ to_xyz).T)
+    expected = adobe_rgb_as_srgb(picture.pixels)
     assert np.abs(expected - picture.pixels).max() > 20
     assert np.abs(read_image(tmp_path / "image.jpg") - expected).max() < 1.5
-    (tmp_path / "plain.jpg").write_bytes(saved(Image.fromarray(pixels), "JPEG", exif=exif((0x112, 3, 1, b"\1\0"))))
-    assert read_picture(tmp_path / "plain.jpg").profile is None
+
+
+def test_a_camera_that_says_srgb_needs_no_profile(ramps, tmp_path):
+    camera = Image.Exif()
+    for tag, value in {**ADOBE_PRIMARIES, 0x8769: {0xA001: 1}}.items():
+        camera[tag] = value
+    for name, tags in {"srgb": camera.tobytes(), "nothing": exif((0x112, 3, 1, b"\1\0"))}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(saved(Image.fromarray(ramps), "JPEG", exif=tags))
+        assert read_picture(tmp_path / f"{name}.jpg").profile is None
+
+
+def bitmap(pixels: np.ndarray, space: bytes, colours: bytes = b"", profile: bytes = b"") -> bytes:
+    """A .bmp file with a header of version 5: `colours` are XYZ of the primaries, and gammas."""
+    plain = saved(Image.fromarray(pixels), "BMP")
+    header = plain[14:54] + bytes(16) + space + colours.ljust(48, b"\0") + struct.pack("<4I", 4, 124, len(profile), 0)
+    places = struct.pack("<2sIII", b"BM", len(plain) + 84 + len(profile), 0, 138 + len(profile))
+    return places + struct.pack("<I", 124) + header[4:] + profile + plain[54:]
+
+
+def test_the_colours_of_a_bitmap_are_heeded(ramps, tmp_path):
+    path = tmp_path / "image.bmp"
+    primaries = struct.pack("<9i", *(round(value * 2**30) for value in ADOBE_TO_XYZ.T.flatten()))
+    path.write_bytes(bitmap(ramps, bytes(4), primaries + struct.pack("<3I", *[round(563 / 256 * 2**16)] * 3)))
+    assert np.array_equal(read_picture(path).pixels, ramps)
+    assert np.abs(read_image(path) - adobe_rgb_as_srgb(ramps)).max() < 1.5
+    path.write_bytes(bitmap(ramps, b"DEBM", profile=DISPLAY_P3))
+    picture = read_picture(path)
+    assert np.array_equal(picture.pixels, ramps) and picture.profile == DISPLAY_P3
+    path.write_bytes(bitmap(ramps, b"KNIL"))
+    assert read_picture(path).lost == ("colour profile",)
+    for says_srgb in (b"BGRs", b" niW", bytes(4)):
+        path.write_bytes(bitmap(ramps, says_srgb))
+        picture = read_picture(path)
+        assert np.array_equal(picture.pixels, ramps) and picture.profile is None and picture.lost == ()
+
+
+def test_linear_light_of_a_qoi_is_heeded(ramps, tmp_path):
+    data = bytearray(saved(Image.fromarray(ramps), "QOI"))
+    for linear in (0, 1):
+        data[13] = linear
+        (tmp_path / "image.qoi").write_bytes(data)
+        expected = srgb_of(ramps / 255) if linear else ramps
+        assert np.abs(read_image(tmp_path / "image.qoi") - expected).max() < 1.5

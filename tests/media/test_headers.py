@@ -73,6 +73,42 @@ def test_signed_numbers_are_refused(tmp_path):
     refused(tmp_path / "signed.tif", "signed numbers: convert it to unsigned ones first")
 
 
+JP2 = Path(__file__).with_name("jp2")
+"""Of a row 0, 1, 2 … of levels, as many as the bits have, again and again; by OpenJPEG (imagecodecs 2026.3.6)."""
+
+needs_jp2 = pytest.mark.skipif(not features.check("jpg_2000"), reason="this Pillow has no JPEG 2000")
+
+
+@needs_jp2
+@pytest.mark.parametrize(("name", "bits"), [("grey1", 1), ("rgb2", 2), ("grey4", 4)])
+def test_jpeg_2000_of_few_bits_reaches_white(name, bits):
+    """Pillow moves the bits up, so that the brightest of 4 bits would be 240."""
+    pixels = read_picture(JP2 / f"{name}.jp2").pixels
+    assert np.unique(pixels).tolist() == [level * 255 // (2**bits - 1) for level in range(2**bits)]
+
+
+@needs_jp2
+def test_jpeg_2000_of_signed_numbers_is_refused():
+    refused(JP2 / "signed8.jp2", "signed numbers: convert it to unsigned ones first")
+
+
+def test_channels_that_mean_nothing_are_named_as_lost(photo, tmp_path):
+    image = np.dstack([photo, photo])
+    tifffile.imwrite(tmp_path / "image.tif", image, photometric="rgb", extrasamples=[0, 0, 0])
+    picture = read_picture(tmp_path / "image.tif")
+    assert np.array_equal(picture.pixels, photo) and picture.lost == ("extra channels",)
+
+
+def test_drawings_and_icons_of_several_sizes_are_refused(tmp_path):
+    image = Image.new("RGB", (32, 32))
+    image.save(tmp_path / "image.eps")
+    refused(tmp_path / "image.eps", "is a drawing, .*: save it as .png first")
+    image.save(tmp_path / "several.ico", sizes=[(16, 16), (32, 32)])
+    refused(tmp_path / "several.ico", "has 2 frames")
+    image.save(tmp_path / "one.ico", sizes=[(32, 32)])
+    assert read_picture(tmp_path / "one.ico").pixels.shape == (32, 32, 3)
+
+
 def test_sixteen_bit_sgi_files_are_refused(photo, tmp_path):
     for bytes_per_channel in (1, 2):
         Image.fromarray(photo).save(tmp_path / "image.sgi", bpc=bytes_per_channel)

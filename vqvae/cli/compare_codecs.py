@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vqvae.cli.evaluate import Source, find_images, publish
+from vqvae.cli.evaluate import Source, find_images
 from vqvae.cli.progress import run_each
+from vqvae.cli.report import publish
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import UsageError, errors_of
 from vqvae.evaluation.bd_rate import HIGH_RATES, RATES, bd_rate
@@ -71,9 +73,10 @@ def compare_path(
 
     failed = run_each(sources, work)
     if not measured:
+        publish("eval", {"model": model.stem, "images": 0}, json_file, failed)
         return False
     report = report_of(model.stem, len(measured), curves_of(coders, list(measured.values())), len(efforts))
-    publish(report, json_file, print_report)
+    publish("eval", report, json_file, failed, partial(print_report, report))
     if plot_file:
         with atomic_path(plot_file) as temporary:
             draw_curves(report["codecs"]).savefig(temporary, format=plot_file.suffix[1:].lower(), dpi=150)

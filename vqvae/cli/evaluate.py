@@ -1,6 +1,5 @@
 """The `eval` command: compresses and decompresses images, and prints the figures."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -12,10 +11,10 @@ from jaxtyping import UInt8
 
 from vqvae.bulk.plan import find_files
 from vqvae.cli.progress import run_each, say_skipped
+from vqvae.cli.report import publish
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import needs_extra
 from vqvae.evaluation import ImageResult, evaluate_image, summarize
-from vqvae.media.atomic import atomic_path
 from vqvae.media.images import READABLE, read_image
 from vqvae.models.store import ModelStore
 
@@ -59,9 +58,9 @@ def evaluate_path(
         results.append(evaluate_image(codec, source.name, source.load(), quality, effort))
 
     failed = run_each(sources, work)
-    if results:
-        report = {"model": model.stem, **summarize(results), "per_image": [result.figures() for result in results]}
-        publish(report, json_file, print_report)
+    report: dict[str, Any] = {"model": model.stem, **(summarize(results) if results else {"images": 0})}
+    report["per_image"] = [result.figures() for result in results]
+    publish("eval", report, json_file, failed, partial(print_report, report) if results else None)
     return not failed
 
 
@@ -89,15 +88,3 @@ def print_report(report: dict[str, Any]) -> None:
     print(f"model {report['model']}, {report['images']} images")
     for key in ("bpp", "payload_bpp", "psnr_mean", "psnr_dataset", "ssim", "encode_s", "decode_s"):
         print(f"{key:13}{number(report[key])}")
-
-
-def publish(report: dict[str, Any], json_file: str | None, show: Callable[[dict[str, Any]], None]) -> None:
-    """Prints figures and writes them as JSON; only JSON to standard output if the file is `-`."""
-    text = json.dumps(report, indent=1, allow_nan=False)
-    if json_file == "-":
-        print(text)
-        return
-    show(report)
-    if json_file:
-        with atomic_path(Path(json_file)) as temporary:
-            temporary.write_text(text)

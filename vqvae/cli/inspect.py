@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from vqvae.cli.tables import number, print_table
 from vqvae.entropy import EntropyModel
 from vqvae.errors import UnknownModelError, errors_of
 from vqvae.formats.vqa.reader import VERSION as ARCHIVE_VERSION
@@ -103,8 +104,8 @@ def _find_model_of_archive(archive: Archive) -> str | None:
         return None
 
 
-def describe_models() -> list[dict[str, str]]:
-    """The figures of each bundled model for images, by column of the table."""
+def describe_models() -> list[dict[str, Any]]:
+    """The figures of each bundled model for images, by name."""
     from vqvae.evaluation.macs import macs_per_pixel  # brings torchmetrics, which `info` does without
 
     rows = []
@@ -116,21 +117,24 @@ def describe_models() -> list[dict[str, str]]:
         rows.append(
             {
                 "model": name,
-                "quantiser": f"{type(quantizer).__name__} {quantizer.num_indices}×{max(quantizer.index_sizes)}",
-                "payload bpp": f"{reached.get('payload_bpp', autoencoder.bits_per_pixel):.3g}",
-                "test PSNR": f"{reached['psnr_dataset']:.2f} dB" if reached else "-",
-                "quality": "0 to 100" if "qualities" in model.config else "-",
-                "parameters": f"{sum(p.numel() for p in autoencoder.parameters()):,}",
-                "kMAC/pixel": f"{macs.encoder / 1000:.1f} + {macs.decoder / 1000:.1f}",
-                "size": f"{path.stat().st_size / 1e6:.2f} MB",
-                "id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
+                "quantizer": type(quantizer).__name__,
+                "indices": quantizer.num_indices,
+                "codewords": max(quantizer.index_sizes),
+                "payload_bpp": reached.get("payload_bpp", autoencoder.bits_per_pixel),
+                "psnr_dataset": reached.get("psnr_dataset"),
+                "variable_rate": "qualities" in model.config,
+                "parameters": sum(p.numel() for p in autoencoder.parameters()),
+                "encoder_macs": macs.encoder,
+                "decoder_macs": macs.decoder,
+                "bytes": path.stat().st_size,
+                "model_id": model.model_id.whole.hex()[: 2 * HINT_BYTES],
             }
         )
     return rows
 
 
-def describe_speech_models() -> list[dict[str, str]]:
-    """The figures of each bundled model for speech, by column of the table."""
+def describe_speech_models() -> list[dict[str, Any]]:
+    """The figures of each bundled model for speech, by name."""
     rows = []
     for name, path in bundled_speech_models().items():
         codec = load_speech(path)
@@ -138,12 +142,58 @@ def describe_speech_models() -> list[dict[str, str]]:
         rows.append(
             {
                 "model": name,
-                "quantiser": f"{type(quantizer).__name__} {quantizer.num_indices}×{max(quantizer.index_sizes)}",
-                "bands": str(quantizer.dim),
-                "rate": f"{LOWEST_RATE:g} to {HIGHEST_RATE:g} kbit/s",
-                "sampling": f"{SAMPLE_RATE} Hz",
-                "size": f"{path.stat().st_size / 1e6:.2f} MB",
-                "id": codec.model_id.hex()[: 2 * HINT_BYTES],
+                "quantizer": type(quantizer).__name__,
+                "indices": quantizer.num_indices,
+                "codewords": max(quantizer.index_sizes),
+                "bands": quantizer.dim,
+                "kbps": [LOWEST_RATE, HIGHEST_RATE],
+                "sample_rate": SAMPLE_RATE,
+                "bytes": path.stat().st_size,
+                "model_id": codec.model_id.hex()[: 2 * HINT_BYTES],
             }
         )
     return rows
+
+
+def print_models(rows: list[dict[str, Any]]) -> None:
+    """Prints a row for each model."""
+    columns = [
+        *("model", "quantiser", "payload bpp", "test PSNR", "quality"),
+        *("parameters", "kMAC/pixel", "size", "id"),
+    ]
+    print_table(
+        columns,
+        [
+            [
+                row["model"],
+                f"{row['quantizer']} {row['indices']}×{row['codewords']}",
+                number(row["payload_bpp"], ".3g"),
+                "-" if row["psnr_dataset"] is None else f"{row['psnr_dataset']:.2f} dB",
+                "0 to 100" if row["variable_rate"] else "-",
+                f"{row['parameters']:,}",
+                f"{row['encoder_macs'] / 1000:.1f} + {row['decoder_macs'] / 1000:.1f}",
+                f"{row['bytes'] / 1e6:.2f} MB",
+                row["model_id"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def print_speech_models(rows: list[dict[str, Any]]) -> None:
+    """Prints a row for each model for speech."""
+    print_table(
+        ["model", "quantiser", "bands", "rate", "sampling", "size", "id"],
+        [
+            [
+                row["model"],
+                f"{row['quantizer']} {row['indices']}×{row['codewords']}",
+                str(row["bands"]),
+                "{:g} to {:g} kbit/s".format(*row["kbps"]),
+                f"{row['sample_rate']} Hz",
+                f"{row['bytes'] / 1e6:.2f} MB",
+                row["model_id"],
+            ]
+            for row in rows
+        ],
+    )

@@ -31,5 +31,5 @@ Quality = Annotated[
 ]
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - for stdout.", show_default=False),
+    typer.Option("--json", metavar="FILE", help="Write a report as JSON; - for stdout.", show_default=False),
 ]

@@ -3,10 +3,12 @@
 import html
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,7 +16,9 @@ from PIL import Image, ImageOps
 
 from vqvae.bulk.plan import find_all
 from vqvae.cli.progress import run_each, say_skipped
+from vqvae.cli.report import publish
 from vqvae.evaluation import psnr
+from vqvae.evaluation.measure import finite
 from vqvae.media.atomic import atomic_path
 from vqvae.media.formats import MAX_SIDES
 from vqvae.media.images import READABLE, read_image
@@ -35,7 +39,9 @@ FIGURE = Template("""<figure>
 """)
 
 
-def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality: float | None) -> bool:
+def write_page(
+    store: ModelStore, inputs: Sequence[Path], output: Path, quality: float | None, json_file: str | None = None
+) -> bool:
     """Compresses and decompresses images, and writes one HTML file that holds all it shows.
 
     Args:
@@ -43,27 +49,29 @@ def write_page(store: ModelStore, inputs: Sequence[Path], output: Path, quality:
         inputs: images and folders.
         output: the page.
         quality: from 0 to 100, of a variable-rate model; None for the default.
+        json_file: where to write a report, if anywhere.
 
     Returns:
         whether all images could be shown.
     """
     found = find_all(inputs, READABLE)
     say_skipped({one.root: one.skipped for one in found if one.skipped})
-    figures: list[str] = []
+    shown: list[tuple[dict[str, Any], str]] = []
     failed = run_each(
-        [file for one in found for file in one.files], lambda path: figures.append(show(store, path, quality))
+        [file for one in found for file in one.files], lambda path: shown.append(show(store, path, quality))
     )
-    if figures:
+    if shown:
         page = Template((files("vqvae.cli") / "compare.html").read_text("utf-8"))
         with atomic_path(output) as temporary:
-            text = page.substitute(white=WHITE, figures="".join(figures))
+            text = page.substitute(white=WHITE, figures="".join(figure for _, figure in shown))
             temporary.write_text(text, "utf-8", errors="backslashreplace")  # file names may be invalid Unicode
-        print(f"page: {output}")
+    facts = {"page": str(output) if shown else None, "images": len(shown), "per_image": [facts for facts, _ in shown]}
+    publish("compare", facts, json_file, failed, partial(print, f"page: {output}") if shown else None)
     return not failed
 
 
-def show(store: ModelStore, path: Path, quality: float | None) -> str:
-    """An image, its decoded version, and the error between the two.
+def show(store: ModelStore, path: Path, quality: float | None) -> tuple[dict[str, Any], str]:
+    """The facts of an image, and the figure of it, its decoded version, and the error between the two.
 
     Raises:
         ImageError: the image cannot be read.
@@ -73,17 +81,18 @@ def show(store: ModelStore, path: Path, quality: float | None) -> str:
     codec = store.for_image(original)
     data = codec.compress(original, quality=quality)
     decoded = codec.decompress(data)
-    facts = (
-        f"{width}×{height}, {len(data):,} bytes (the original: {path.stat().st_size:,}), "
-        f"{8 * len(data) / (height * width):.3f} bits per pixel, PSNR {psnr(original, decoded):.2f} dB"
-    )
-    return FIGURE.substitute(
+    facts: dict[str, Any] = {"name": str(path), "width": width, "height": height, "bytes": len(data)}
+    facts |= {"original_bytes": path.stat().st_size, "bpp": 8 * len(data) / (height * width)}
+    found = psnr(original, decoded)
+    figure = FIGURE.substitute(
         name=html.escape(path.name),
-        facts=facts,
+        facts=f"{width}×{height}, {len(data):,} bytes (the original: {facts['original_bytes']:,}), "
+        f"{facts['bpp']:.3f} bits per pixel, PSNR {found:.2f} dB",
         original=_embed(Image.fromarray(original)),
         decoded=_embed(Image.fromarray(decoded)),
         error=_embed(error_map(original, decoded)),
     )
+    return {**facts, "psnr": finite(found)}, figure
 
 
 def error_map(original: UInt8[np.ndarray, "H W 3"], decoded: UInt8[np.ndarray, "H W 3"]) -> Image.Image:

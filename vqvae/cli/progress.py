@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from vqvae.backend.memory import return_free_memory
 from vqvae.bulk.pipeline import Outcome, Pipeline, Task
 from vqvae.bulk.plan import describe_skipped
 from vqvae.errors import one_line
@@ -16,15 +17,28 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+TRIM_EVERY = 16  # items
 CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
 
 
+class ItemError(NamedTuple):
+    """An item that failed, and the error message."""
+
+    item: str
+    error: str
+
+
 class Tally(NamedTuple):
-    """Numbers of items that were done, kept and failed."""
+    """Numbers of items that were done and kept, and the errors of those that failed."""
 
     done: int
     kept: int
-    failed: int
+    errors: list[ItemError]
+
+    @property
+    def failed(self) -> int:
+        """How many were not done."""
+        return len(self.errors)
 
     def summary(self, verb: str) -> str:
         """One line about all items, in which `verb` says what was done."""
@@ -62,8 +76,8 @@ def run(items: Sequence[Item], task: Task[Item, Any, Result], workers: int, desc
         return _report(outcomes, len(items), describe)
 
 
-def run_each(items: Sequence[Item], work: Callable[[Item], Any]) -> int:
-    """Calls `work` for each item, one after the other, and returns how many failed."""
+def run_each(items: Sequence[Item], work: Callable[[Item], Any]) -> list[ItemError]:
+    """Calls `work` for each item, one after the other, and returns what went wrong."""
 
     def outcomes() -> Iterable[Outcome[Item, Any]]:
         for item in items:
@@ -72,13 +86,17 @@ def run_each(items: Sequence[Item], work: Callable[[Item], Any]) -> int:
             except Exception as error:
                 yield Outcome(item, None, error)
 
-    return _report(outcomes(), len(items), lambda result: "").failed
+    return _report(outcomes(), len(items), lambda result: "").errors
 
 
 def _report(outcomes: Iterable[Outcome[Item, Any]], number: int, describe: Callable[[Any], str]) -> Tally:
-    done = kept = failed = 0
+    done = kept = 0
+    errors: list[ItemError] = []
     hidden = number < 2 or not sys.stderr.isatty()
-    for outcome in track(outcomes, "", number, console=_console, transient=True, disable=hidden):
+    shown = track(outcomes, "", number, console=_console, transient=True, disable=hidden)
+    for place, outcome in enumerate(shown, 1):
+        if place % TRIM_EVERY == 0:
+            return_free_memory()
         try:
             if outcome.error:
                 raise outcome.error
@@ -86,9 +104,9 @@ def _report(outcomes: Iterable[Outcome[Item, Any]], number: int, describe: Calla
             if message:
                 say(message)
         except Exception as error:
-            say(f"error: {one_line(error, outcome.item)}")
-            failed += 1
+            errors.append(ItemError(str(outcome.item), one_line(error, outcome.item)))
+            say(f"error: {errors[-1].error}")
         else:
             was_kept = bool(getattr(outcome.result, "kept", False))
             kept, done = kept + was_kept, done + (not was_kept)
-    return Tally(done, kept, failed)
+    return Tally(done, kept, errors)

@@ -1,15 +1,16 @@
 """What the commands do with speech: sound files to .vqs files and back, figures, and facts."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vqvae.bulk.plan import OURS, Plan, find_files, plan
 from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import FileResult, FileTask
-from vqvae.cli.evaluate import publish
-from vqvae.cli.files import describe_kept
-from vqvae.cli.progress import run, run_each, say, say_skipped
+from vqvae.cli.files import describe_kept, run_files
+from vqvae.cli.progress import run_each, say_skipped
+from vqvae.cli.report import publish
 from vqvae.cli.tables import number, print_table
 from vqvae.errors import UnknownModelError, UsageError, errors_of
 from vqvae.evaluation.speech import RATES, SpeechResult, measure_speech, summarise_speech
@@ -26,7 +27,13 @@ SUFFIX = ".vqs"
 
 
 def encode_speech(
-    inputs: Sequence[Path], output: Path | None, store: ModelStore, kbps: float | None, constant: bool, force: bool
+    inputs: Sequence[Path],
+    output: Path | None,
+    store: ModelStore,
+    kbps: float | None,
+    constant: bool,
+    force: bool,
+    json_file: str | None = None,
 ) -> bool:
     """Compresses sound files.
 
@@ -37,16 +44,24 @@ def encode_speech(
         kbps: rate in kbit/s.
         constant: whether each frame keeps to it.
         force: whether to replace outputs that exist.
+        json_file: where to write a report, if anywhere.
 
     Returns:
         whether all could be compressed.
     """
     _check_output(inputs, output, (SUFFIX,))
     task = CompressSpeech(store, force, kbps=DEFAULT_RATE if kbps is None else kbps, constant=constant)
-    return _run(plan(inputs, output, READABLE_AUDIO, SUFFIX), task)
+    return _run(plan(inputs, output, READABLE_AUDIO, SUFFIX), task, "encode", json_file)
 
 
-def decode_speech(inputs: Sequence[Path], output: Path | None, store: ModelStore, suffix: str, force: bool) -> bool:
+def decode_speech(
+    inputs: Sequence[Path],
+    output: Path | None,
+    store: ModelStore,
+    suffix: str,
+    force: bool,
+    json_file: str | None = None,
+) -> bool:
     """Decompresses .vqs files to sound files.
 
     Args:
@@ -55,12 +70,13 @@ def decode_speech(inputs: Sequence[Path], output: Path | None, store: ModelStore
         store: with the model.
         suffix: type of the sound files where `output` does not name one.
         force: whether to replace outputs that exist.
+        json_file: where to write a report, if anywhere.
 
     Returns:
         whether all could be decompressed.
     """
     _check_output(inputs, output, READABLE_AUDIO)
-    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(store, force))
+    return _run(plan(inputs, output, {SUFFIX}, suffix), DecompressSpeech(store, force), "decode", json_file)
 
 
 def _check_output(inputs: Sequence[Path], output: Path | None, suffixes: Collection[str]) -> None:
@@ -73,12 +89,8 @@ def _check_output(inputs: Sequence[Path], output: Path | None, suffixes: Collect
         raise UsageError(f"-o {output} names one file, but the inputs are several: name a folder")
 
 
-def _run(what: Plan, task: FileTask) -> bool:
-    say_skipped(what.skipped)
-    tally = run(what.jobs, task, 1, _describe)
-    if len(what.jobs) > 1:
-        say(tally.summary("written"))
-    return not tally.failed
+def _run(what: Plan, task: FileTask, command: str, json_file: str | None) -> bool:
+    return run_files(what, task, 1, _describe, command, json_file)
 
 
 def _describe(result: FileResult | SpeechFileResult) -> str:
@@ -118,9 +130,8 @@ def evaluate_speech(path: Path, store: ModelStore, against: str | None, json_fil
     found = find_files(path, READABLE_AUDIO)
     say_skipped({found.root: found.skipped} if found.skipped else {})
     failed = run_each(found.files, work)
-    if results:
-        report = {"summary": summarise_speech(results), "results": [result._asdict() for result in results]}
-        publish(report, json_file, _print_report)
+    report = {"summary": summarise_speech(results), "results": [result._asdict() for result in results]}
+    publish("eval", report, json_file, failed, partial(_print_report, report) if results else None)
     return not failed
 
 

@@ -7,11 +7,15 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from vqvae.media.colour import D65, Colours
+from vqvae.media.colour import D65, SRGB_PRIMARIES, SRGB_TRANSFER, Colours
 
 PREFIX = b"Exif\0\0"
 ORIENTATION = ExifTags.Base.Orientation
-XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
+XMP_ORIENTATION = re.compile(
+    rb"""tiff:Orientation\s*=\s*("[^"]*"|'[^']*')|<tiff:Orientation[^>]*>[^<]*</tiff:Orientation\s*>"""
+)
+EXIF_SRGB, EXIF_ADOBE_RGB = 1, 2
+"""Of the tag ColorSpace."""
 
 DESCRIPTIVE = [
     ExifTags.Base[name]
@@ -133,10 +137,22 @@ def _keep(exif: Image.Exif, tag: int, value: Any) -> bool:
     return False
 
 
-def is_adobe_rgb(image: Image.Image) -> bool:
-    """Whether a camera says so in EXIF's way, without a profile (DCF 2.0: interoperability index R03)."""
-    with suppress(Exception):
-        interoperability = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.IFD.Interop)
-        if interoperability is not None:
-            return image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
-    return False
+def colours_of_exif(image: Image.Image) -> Colours | None:
+    """What a camera says of the colours without a profile; None where it says sRGB, or nothing.
+
+    Adobe RGB by interoperability index R03 (DCF 2.0) or colour space 2, others by the tags PrimaryChromaticities,
+    WhitePoint and Gamma (EXIF 2.3), unless the colour space is sRGB.
+    """
+    with suppress(Exception):  # Pillow raises whatever it likes at damaged EXIF
+        exif = image.getexif()
+        tags = exif.get_ifd(ExifTags.IFD.Exif)
+        interoperability = exif.get_ifd(ExifTags.IFD.Interop) if ExifTags.IFD.Interop in tags else {}
+        space = tags.get(ExifTags.Base.ColorSpace)
+        if interoperability.get(1) == "R03" or space == EXIF_ADOBE_RGB:
+            return ADOBE_RGB
+        primaries, gamma = exif.get(ExifTags.Base.PrimaryChromaticities), tags.get(ExifTags.Base.Gamma)
+        if space != EXIF_SRGB and (primaries or gamma):
+            white = exif.get(ExifTags.Base.WhitePoint, D65)
+            chromaticities = tuple(map(float, (*white, *primaries))) if primaries else SRGB_PRIMARIES
+            return Colours(chromaticities, (float(gamma),) if gamma else SRGB_TRANSFER)
+    return None

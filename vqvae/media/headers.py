@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from vqvae.errors import ImageError
+from vqvae.media.bmp import bitmap_colours
 from vqvae.media.boxes import boxes, find, primary_properties
 from vqvae.media.colour import SRGB_PRIMARIES, SRGB_TRANSFER, Colours, from_cicp
 
 UNSIGNED_INTEGERS, VOID = 1, 4
+UNSPECIFIED = 0  # kind of an extra sample
+EXTRA_SAMPLES = 338
 BITS_PER_SAMPLE, SAMPLE_FORMAT, TRANSFER_FUNCTION, WHITE_POINT, PRIMARY_CHROMATICITIES = 258, 339, 301, 318, 319
 
 PNM_HEADER = re.compile(rb"P[\w]+?" + rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)" * 3 + rb"\s")
@@ -36,6 +39,7 @@ class Header(NamedTuple):
         profile: ICC profile that Pillow does not give.
         aperture: left, top, right and bottom of what is to be shown, None for all of it.
         transparency: the grey level or colour that is transparent, of 8 bits.
+        shift: binary places by which Pillow has moved values of fewer than 8 bits, where it should have scaled them.
         lost: what cannot be understood.
     """
 
@@ -45,6 +49,7 @@ class Header(NamedTuple):
     profile: bytes | None = None
     aperture: tuple[int, int, int, int] | None = None
     transparency: int | tuple[int, ...] | None = None
+    shift: int = 0
     lost: tuple[str, ...] = ()
 
 
@@ -110,8 +115,10 @@ def _tiff(image: Any, path: Path) -> Header:
     if len(tags.get(PRIMARY_CHROMATICITIES, ())) == 6:
         white = tags.get(WHITE_POINT, SRGB_PRIMARIES[:2])
         colours = Colours(tuple(map(float, (*white, *tags[PRIMARY_CHROMATICITIES]))))
-    lost = (COLOURS,) if TRANSFER_FUNCTION in tags else ()
-    return Header(max(bits), not {*formats} <= {UNSIGNED_INTEGERS, VOID}, colours, lost=lost)
+    lost = [COLOURS] if TRANSFER_FUNCTION in tags else []
+    if UNSPECIFIED in tags.get(EXTRA_SAMPLES, ()):
+        lost.append("extra channels")
+    return Header(max(bits), not {*formats} <= {UNSIGNED_INTEGERS, VOID}, colours, lost=tuple(lost))
 
 
 def _ppm(image: Image.Image, path: Path) -> Header:
@@ -127,25 +134,32 @@ def _ppm(image: Image.Image, path: Path) -> Header:
 
 def _jpeg2000(image: Image.Image, path: Path) -> Header:
     data = path.read_bytes()
-    if data.startswith(b"\xff\x4f"):
-        return Header(_bits_of_codestream(data))
-    header = list(boxes(find(data, b"jp2h")))
+    raw = data.startswith(b"\xff\x4f")
+    header = [] if raw else list(boxes(find(data, b"jp2h")))
+    bits, signed = _components(data if raw else find(data, b"jp2c"))
     palette = next((box.data for box in header if box.name == b"pclr"), b"")
     of_palette = [(depth & 127) + 1 for depth in palette[3 : 3 + palette[2]]] if len(palette) > 2 else []
+    if min(bits) < 8 and (palette or len(set(bits)) > 1):
+        raise ImageError(f"has channels or a palette of {min(bits)} bits, which Pillow reads wrongly: convert it first")
     colours = [box.data for box in header if box.name == b"colr"]
     profile = next((colour[3:] for colour in colours if colour[:1] in (b"\2", b"\3")), None)
     unknown = any(colour[:1] == b"\1" and int.from_bytes(colour[3:7], "big") not in JP2_COLOURS for colour in colours)
     return Header(
-        max(_bits_of_codestream(find(data, b"jp2c")), *of_palette, 1),
+        max(*bits, *of_palette, 1),
+        signed,
         profile=profile,
+        shift=max(0, 8 - max(bits)),
         lost=(COLOURS,) if unknown and not profile else (),
     )
 
 
-def _bits_of_codestream(data: bytes) -> int:
-    """The most bits of a channel, by the marker segment SIZ (ISO/IEC 15444-1, A.5.1)."""
-    (channels,) = struct.unpack_from(">H", data, 40)
-    return max((data[42 + 3 * channel] & 127) + 1 for channel in range(channels))
+def _components(codestream: bytes) -> tuple[list[int], bool]:
+    """Bits of each component, and whether any is signed, by the marker segment SIZ (ISO/IEC 15444-1, A.5.1)."""
+    (number,) = struct.unpack_from(">H", codestream, 40)
+    depths = [codestream[42 + 3 * component] for component in range(number)]
+    if not depths:
+        raise ImageError("damaged: it has no components")
+    return [(depth & 127) + 1 for depth in depths], any(depth > 127 for depth in depths)
 
 
 def _avif(image: Image.Image, path: Path) -> Header:
@@ -193,6 +207,17 @@ def _sgi(image: Image.Image, path: Path) -> Header:
         return Header(8 * file.read(4)[3])
 
 
+def _qoi(image: Image.Image, path: Path) -> Header:
+    with path.open("rb") as file:
+        linear = file.read(14)[13] == 1
+    return Header(colours=Colours(transfer=(1.0,)) if linear else None)
+
+
+def _bmp(image: Image.Image, path: Path) -> Header:
+    found = bitmap_colours(path.read_bytes())
+    return Header(colours=found.colours, profile=found.profile, lost=("colour profile",) if found.linked else ())
+
+
 def _dds(image: Any, path: Path) -> Header:
     return Header(16 if getattr(image, "pixel_format", "").startswith("BC6H") else 8)
 
@@ -205,5 +230,8 @@ READERS: dict[str, Callable[[Any, Path], Header]] = {
     "AVIF": _avif,
     "SGI": _sgi,
     "DDS": _dds,
+    "QOI": _qoi,
+    "BMP": _bmp,
+    "DIB": _bmp,
 }
 """By Pillow's names; other formats say nothing that Pillow does not."""

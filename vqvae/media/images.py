@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from vqvae.errors import ImageError, VqvaeError, errors_of, reason_of
 from vqvae.media.atomic import atomic_path
 from vqvae.media.colour import make_profile, to_srgb
-from vqvae.media.exif import ADOBE_RGB, XMP_ORIENTATION, is_adobe_rgb, read_exif, turn_upright
+from vqvae.media.exif import XMP_ORIENTATION, colours_of_exif, read_exif, turn_upright
 from vqvae.media.formats import WITH_ALPHA, WITHOUT_GREY, check_writable, keep_metadata, save
 from vqvae.media.formats import check_writable_format as check_writable_format
 from vqvae.media.headers import COLOURS, Header, read_header
@@ -32,6 +32,10 @@ STRIP = 256  # rows that are converted at once
 GREY_MODES = {"1", "L", "LA"}
 NON_RGB_MODES = {"CMYK", "LAB"}
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+NOT_PIXELS = {
+    **dict.fromkeys(("EPS", "WMF"), "a drawing, which other programs would make into pixels of some size"),
+    "PCD": "of several sizes, of which Pillow reads a small one",
+}
 METADATA_LABELS = {"icc_profile": "colour profile", "exif": "EXIF", "xmp": "XMP"}
 MAX_METADATA_BYTES = 2**24
 """Limit for a profile, for EXIF and for XMP."""
@@ -105,7 +109,9 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _to_picture(image: Image.Image, path: Path, metadata: bool) -> Picture:
-    frames = getattr(image, "n_frames", 1)
+    if image.format in NOT_PIXELS:
+        raise ImageError(f"is {NOT_PIXELS[image.format]}: save it as .png first")
+    frames = max(getattr(image, "n_frames", 1), len(image.info.get("sizes", ())))  # icons have several sizes
     if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or a depth map behind the photograph
         raise ImageError(f"has {frames} frames, but only single images are compressed: extract the frames first")
     check_size(*image.size)
@@ -143,11 +149,15 @@ def check_size(width: int, height: int) -> None:
 
 
 def _as_described(image: Image.Image, header: Header) -> Image.Image:
-    """The image without what the file says is not to be seen."""
+    """The image as the file says that it is to be seen."""
     if header.transparency is not None:
         image.info["transparency"] = header.transparency
     if header.aperture:
         image = image.crop(header.aperture)
+    if header.shift:
+        steps = 255 >> header.shift
+        levels = [min(level >> header.shift, steps) * 255 // steps for level in range(256)]
+        image = image.point(levels * len(image.getbands()))
     return image.convert(PREMULTIPLIED[image.mode]) if image.mode in PREMULTIPLIED else image
 
 
@@ -155,7 +165,7 @@ def _read_metadata(image: Image.Image, header: Header, all_of_it: bool) -> tuple
     """Colour profile and, where they are asked for, EXIF and XMP, by Pillow's names; and what of them is lost."""
     profile, lost = image.info.get("icc_profile") or header.profile, list(header.lost)
     if not profile and image.mode not in NON_RGB_MODES:
-        colours = header.colours or (ADOBE_RGB if is_adobe_rgb(image) else None)
+        colours = header.colours or colours_of_exif(image)
         if colours and not colours.is_srgb:
             try:
                 profile = make_profile(colours, image.mode in GREY_MODES)

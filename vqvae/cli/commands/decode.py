@@ -6,7 +6,7 @@ import typer
 
 from vqvae.backend.dispatch import CompiledLater
 from vqvae.cli.commands import finish, is_coded_speech
-from vqvae.cli.options import Device, Force, Inputs, KnownModel, Output, Workers
+from vqvae.cli.options import Device, Force, Inputs, Json, KnownModel, Output, Workers
 from vqvae.errors import UsageError
 
 
@@ -30,6 +30,7 @@ def decode(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="Refuse files that claim larger images.", show_default="Pillow's limit")
     ] = None,
+    json_file: Json = None,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
@@ -44,9 +45,13 @@ def decode(
     from vqvae.cli.files import decode_files
     from vqvae.cli.pipes import input_from_pipe, output_to_pipe
     from vqvae.cli.progress import say
+    from vqvae.cli.report import claim_json
     from vqvae.formats.vqa.reader import Archive, is_archive
     from vqvae.models.store import ModelStore
 
+    claim_json(json_file, force, output)
+    if format is not None and not format.lstrip(".").isalnum():
+        raise UsageError(f"--format {format!r}: must be a type such as png or webp")
     with input_from_pipe(inputs, output) as sources:
         if is_coded_speech(sources[0]):
             from vqvae.cli.speech import decode_speech
@@ -55,16 +60,18 @@ def decode(
                 raise UsageError("--only, --stages and --max-pixels are for images: leave them out")
             suffix = f".{(format or 'wav').lstrip('.')}"
             with output_to_pipe(output, suffix) as target:
-                all_done = decode_speech(sources, target, ModelStore(model), suffix, force)
+                all_done = decode_speech(sources, target, ModelStore(model), suffix, force, json_file)
             finish(all_done)
         suffix = f".{(format or 'png').lstrip('.')}"
         store = ModelStore(model, device, max_pixels, backend=CompiledLater()).preload()
         if any(map(is_archive, sources)):
             if len(sources) > 1:
                 raise UsageError("an archive must be the only input: leave out the others")
-            finish(decode_archive(Archive(sources[0]), store, only or [], output, suffix, force, stages, workers))
+            archive = Archive(sources[0])
+            finish(decode_archive(archive, store, only or [], output, suffix, force, stages, workers, json_file))
         if only:
             raise UsageError("--only is for archives, and there is none among the inputs")
+        task = DecompressFiles(store, force, say, stages=stages)
         with output_to_pipe(output, suffix) as target:
-            all_done = decode_files(DecompressFiles(store, force, say, stages=stages), sources, target, suffix, workers)
+            all_done = decode_files(task, sources, target, suffix, workers, json_file)
         finish(all_done)

@@ -7,7 +7,7 @@ import typer
 
 from vqvae.backend.dispatch import CompiledLater
 from vqvae.cli.commands import finish, is_sound
-from vqvae.cli.options import Device, Force, Inputs, Kbps, Model, Output, Quality, Workers
+from vqvae.cli.options import Device, Force, Inputs, Json, Kbps, Model, Output, Quality, Workers
 from vqvae.errors import UsageError
 
 
@@ -43,6 +43,7 @@ def encode(
     ] = 0,
     kbps: Kbps = None,
     constant: Annotated[bool, typer.Option("--constant", help="Speech: constant rate, in every frame.")] = False,
+    json_file: Json = None,
     workers: Workers = 2,
     device: Device = "cpu",
 ) -> None:
@@ -61,8 +62,10 @@ def encode(
     from vqvae.cli.files import encode_files
     from vqvae.cli.pipes import input_from_pipe, output_to_pipe
     from vqvae.cli.progress import say, track_search
+    from vqvae.cli.report import claim_json
     from vqvae.models.store import ModelStore
 
+    claim_json(json_file, force, output)
     with input_from_pipe(inputs, output) as sources:
         if kbps is not None or constant or is_sound(sources[0]):
             from vqvae.cli.speech import encode_speech
@@ -71,9 +74,11 @@ def encode(
                 options = "--archive, --progressive, --metadata, --quality, --bpp, --psnr and --effort"
                 raise UsageError(f"{options} are for images: leave them out")
             with output_to_pipe(output, ".vqs") as target:
-                all_done = encode_speech(sources, target, ModelStore(model), kbps, constant, force)
+                all_done = encode_speech(sources, target, ModelStore(model), kbps, constant, force, json_file)
             finish(all_done)
-        if archive and (output or force or progressive or metadata or effort or {bpp, psnr} != {None}):
+        if archive and (
+            output or (force and not json_file) or progressive or metadata or effort or {bpp, psnr} != {None}
+        ):
             left_out = "-o, --force, --progressive, --metadata, --bpp, --psnr and --effort"
             raise UsageError(f"--archive adds whole images to one file: leave out {left_out}")
         if not (archive or names):
@@ -84,7 +89,7 @@ def encode(
         variable_rate = bool(rates) or effort > 0
         store = ModelStore(model, device, variable_rate=variable_rate, backend=CompiledLater()).preload()
         if archive:
-            finish(encode_into_archive(archive, sources, store, names, quality, workers))
+            finish(encode_into_archive(archive, sources, store, names, quality, workers, json_file))
         task = CompressFiles(
             store,
             force,
@@ -98,5 +103,5 @@ def encode(
             track=track_search if len(inputs) == 1 and inputs[0].is_file() else iter,
         )
         with output_to_pipe(output, ".vqz") as target:
-            all_done = encode_files(task, sources, target, workers)
+            all_done = encode_files(task, sources, target, workers, json_file)
         finish(all_done)

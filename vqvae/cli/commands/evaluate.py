@@ -44,15 +44,15 @@ def evaluate(
     Of speech, report PESQ, STOI and weighted SNR at six rates from 8 to 32 kbit/s, average and constant.
     """
     from vqvae.bulk.outputs import claim_report
+    from vqvae.cli.report import claim_json
     from vqvae.models.store import ModelStore
 
-    report = None if json_file in (None, "-") else Path(json_file)
+    claim_json(json_file, force)
     if is_sound(Path(path)):
         from vqvae.cli.speech import evaluate_speech
 
         if plot or crops or effort or quality is not None:
             raise UsageError("--plot, --crops, --effort and --quality are for images: leave them out")
-        claim_report(report, "--json", force)
         finish(evaluate_speech(Path(path), ModelStore(model), against, json_file))
     if against is not None and quality is not None:
         raise UsageError("--against measures all qualities: leave out --quality")
@@ -61,7 +61,7 @@ def evaluate(
         raise UsageError("--effort given more than once is for a comparison: name codecs with --against")
     if against is None and (plot or crops):
         raise UsageError("--plot and --crops show a comparison: name codecs with --against, as in jpeg,webp,avif")
-    for file, option in {report: "--json", plot: "--plot", crops: "--crops"}.items():
+    for file, option in {plot: "--plot", crops: "--crops"}.items():
         claim_report(file, option, force)
     store = ModelStore(model, device, variable_rate=quality is not None)
     if against is None:

@@ -202,10 +202,15 @@ class Archive:
                 f"this model's with {model_id.whole[:MODEL_HINT_BYTES].hex()}"
             )
 
-    def check_payloads(self) -> None:
-        """Reads all payloads; raises BitstreamError if some are corrupt."""
+    def damaged_blocks(self) -> list[BitstreamError]:
+        """Reads all payloads, and returns what is wrong with those of each block that are corrupt."""
+        found = []
         for block in range(len(self._blocks)):
-            self._payloads(block)
+            try:
+                self._payloads(block)
+            except BitstreamError as error:
+                found.append(error)
+        return found
 
     def _payloads(self, number: int) -> bytes:
         last_read = self._last_read  # read once: other threads may replace it
