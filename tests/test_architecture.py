@@ -69,6 +69,7 @@ for arguments in ("encode photo.png", "decode photo.vqz -o back.png", "info phot
                   "compare photo.png -o page.html", "encode photo.png --archive all.vqa", "decode all.vqa -o out"):
     app(arguments.split(), standalone_mode=False)
 import vqvae, vqvae.pillow, vqvae.quantizers, vqvae.search
+from pathlib import Path
 from vqvae.data.archive import ArchivedImages
 print(ArchivedImages(Path("all.vqa"), vqvae.load("cifar10-rvq-16"))[0].shape)
 """
