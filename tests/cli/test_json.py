@@ -86,8 +86,9 @@ def test_info_and_models_are_reports_too(vqvae, tree, tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     assert "block 0: corrupt" in report(vqvae, "info", path, code=1)["errors"][0]["error"]
-    (model,) = report(vqvae, "models")["models"]
+    model, speech = report(vqvae, "models")["models"]
     assert model["model"] == "tiny" and model["bytes"] > 1000 and isinstance(model["parameters"], int)
+    assert speech["model"] == "speech" and speech["kbps"] == [6, 64]
 
 
 def test_a_report_may_be_a_file_which_is_kept_unless_forced(vqvae, photo_file, tmp_path):

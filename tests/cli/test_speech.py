@@ -130,7 +130,7 @@ def test_what_does_not_suit_speech_is_one_line_and_nothing_is_written(
 
 
 def test_the_bundled_speech_model_is_listed(vqvae):
-    listed = {row["model"]: row for row in json.loads(vqvae("models", "--json").stdout)}
-    assert listed["speech"]["id"] == load("speech").model_id.hex()[:6]
-    assert listed["speech"]["rate"] == "6 to 64 kbit/s" and "kMAC/pixel" not in listed["speech"]
+    listed = {row["model"]: row for row in json.loads(vqvae("models", "--json", "-").stdout)["models"]}
+    assert listed["speech"]["model_id"] == load("speech").model_id.hex()[:6]
+    assert listed["speech"]["kbps"] == [6, 64] and "parameters" not in listed["speech"]
     assert "6 to 64 kbit/s" in vqvae("models").stdout

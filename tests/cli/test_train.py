@@ -50,7 +50,9 @@ def test_a_training_writes_model_logs_and_checkpoint_and_says_what_it_reached(tm
 @pytest.mark.slow
 @pytest.mark.parametrize("quantizer", names("quantizer"))
 def test_every_quantiser_trains_and_its_model_compresses_a_file(tmp_path, folder_data, photos, quantizer):
-    train(tmp_path, *folder_data, "hydra.run.dir=out", f"quantizer={quantizer}", "quantizer.codebook_bits=3")
+    small = {"fsq": ["quantizer.levels=[3,3,3]"], "lfq": ["quantizer.stages=2", "quantizer.codebook_bits=3"]}
+    sizes = small.get(quantizer, ["quantizer.codebook_bits=3"])
+    train(tmp_path, *folder_data, "hydra.run.dir=out", f"quantizer={quantizer}", *sizes)
     codec = load_codec(tmp_path / "out" / "model.safetensors")
     image = read_image(photos / "0.png")
     assert np.array_equal(codec.decompress(codec.compress(image)), reconstruct(codec, image))

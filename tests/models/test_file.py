@@ -81,7 +81,8 @@ def test_loading_builds_nothing_but_our_own_classes(tiny_model, tmp_path, target
     [
         (lambda h: h.update(format=99), "format 99"),
         (lambda h: h.pop("config"), "not a model of this program"),
-        (lambda h: h["config"].pop("encoder"), "no 'encoder'"),
+        (lambda h: h["config"].pop("encoder"), "not for images"),
+        (lambda h: h["config"].pop("decoder"), "no 'decoder'"),
         (lambda h: h["config"].update(encoder=h["config"]["decoder"]), "must name a subclass of Encoder"),
         (lambda h: h["config"]["encoder"].update(dim=10**30), "do not make a model"),
         (lambda h: h["config"]["encoder"].update(unknown=1), "unknown"),
@@ -240,7 +241,7 @@ def test_a_quantiser_alone_comes_back_from_its_file_exactly(tmp_path):
     assert isinstance(again, ProductVQ) and not again.training
     assert torch.equal(again.codebooks, quantizer.codebooks)
     assert read_model(tmp_path / "alone").about == {"error": 1.5}
-    with pytest.raises(ModelFileError, match="no 'encoder'"):
+    with pytest.raises(ModelFileError, match="not for images"):
         load_codec(tmp_path / "alone")
 
 

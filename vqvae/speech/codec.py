@@ -74,13 +74,11 @@ class SpeechCodec:
         self._start = (start.double().numpy() * OCTAVE).astype(np.int64) + model.mean
         self._parts = (parts.double().numpy() * OCTAVE).astype(np.int64)
 
-    def compress(
-        self, samples: Float[np.ndarray, " n"], kbps: int | float = DEFAULT_RATE, constant: bool = False
-    ) -> bytes:
+    def compress(self, samples: np.ndarray, kbps: int | float = DEFAULT_RATE, constant: bool = False) -> bytes:
         """The file for a signal.
 
         Args:
-            samples: at 16 kHz, from −1 to 1.
+            samples: floats (n,) at 16 kHz, from −1 to 1; others are refused.
             kbps: rate of the file in kbit/s, all of it counted.
             constant: whether each frame keeps within its share of bits and a small reservoir, rather than the file as a
                 whole.
