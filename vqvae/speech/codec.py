@@ -254,7 +254,7 @@ class SpeechCodec:
         return dequantise(quantised, levels, bins.step + step, noise(first, len(indices)))
 
     @staticmethod
-    def _check(samples: Float[np.ndarray, " n"], kbps: int | float) -> None:
+    def _check(samples: np.ndarray, kbps: int | float) -> None:
         if not LOWEST_RATE <= kbps <= HIGHEST_RATE:
             raise UsageError(f"{kbps:g} kbit/s is out of range: choose from {LOWEST_RATE:g} to {HIGHEST_RATE:g}")
         if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
