@@ -74,6 +74,8 @@ def test_compare_and_eval_tell_the_figures_of_each_image(vqvae, damaged, tmp_pat
 
 @pytest.mark.parametrize("options", [[], ["--against", "jpeg"]])
 def test_eval_reports_even_where_no_image_could_be_read(vqvae, damaged, options):
+    if options:
+        pytest.importorskip("bjontegaard")
     found = report(vqvae, "eval", damaged / "damaged.png", *options, code=1)
     assert found["images"] == 0 and len(found["errors"]) == 1
 
@@ -86,8 +88,8 @@ def test_info_and_models_are_reports_too(vqvae, tree, tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     assert "block 0: corrupt" in report(vqvae, "info", path, code=1)["errors"][0]["error"]
-    (model,) = report(vqvae, "models")["models"]
-    assert model["model"] == "tiny" and model["bytes"] > 1000 and isinstance(model["parameters"], int)
+    model = next(model for model in report(vqvae, "models")["models"] if model["model"] == "tiny")
+    assert model["bytes"] > 1000 and isinstance(model["parameters"], int)
 
 
 def test_a_report_may_be_a_file_which_is_kept_unless_forced(vqvae, photo_file, tmp_path):

@@ -1,6 +1,5 @@
 """The `models` command: the bundled models."""
 
-
 from vqvae.cli.options import Force, Json
 
 
