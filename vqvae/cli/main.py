@@ -14,6 +14,9 @@ from vqvae.errors import UsageError, VqvaeError, one_line
 
 # Torch takes a second to import, so each command imports what it needs when it runs: --help answers at once.
 
+PRIMITIVES = "32"
+"""Convolutions that oneDNN keeps compiled: one for each layer and image size. By default 1024."""
+
 app = typer.Typer(
     help="Compress images and speech with vector-quantised autoencoders.",
     no_args_is_help=True,
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: by default those of the program.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
     warnings.filterwarnings("ignore", module="PIL")  # of large images and odd tags: relevant ones are reported by us
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
