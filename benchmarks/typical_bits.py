@@ -19,7 +19,6 @@ from vqvae.media.images import READABLE, read_image
 from vqvae.models.file import load_codec, read_model, save_model
 
 LEVELS = 11
-PRIOR = 1e-5  # share that an index never chosen counts as
 
 
 def main() -> None:
@@ -49,8 +48,7 @@ def measure(codec: ImageCodec, images: list[np.ndarray]) -> TypicalBits:
             indices = codec.indices(image[None], 100 * level / (LEVELS - 1))
             for stage in range(indices.shape[-1]):
                 counts[level, stage] += np.bincount(indices[..., stage].ravel(), minlength=counts.shape[2])
-    shares = counts / counts.sum(2, keepdims=True).clip(1) + PRIOR
-    return TypicalBits(torch.from_numpy(-np.log2(shares / shares.sum(2, keepdims=True))).half())
+    return TypicalBits.from_counts(torch.from_numpy(counts))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 from PIL import Image
@@ -123,6 +124,11 @@ def test_damaged_files_are_os_errors(saved):
         Image.open(BytesIO(b"VQA" + data[3:]))  # the beginning of an archive
 
 
+def test_an_effort_is_passed_on(photo):
+    file = BytesIO()
+    Image.fromarray(photo).save(file, "VQZ", effort=1)
+    assert file.getvalue() == vqvae.load("photo").compress(photo, effort=1)
+
+
 def test_imageio_reads_through_it(saved):
-    imageio = pytest.importorskip("imageio.v3")
     assert np.array_equal(imageio.imread(saved), np.asarray(Image.open(saved)))

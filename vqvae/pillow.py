@@ -124,8 +124,8 @@ def _accept(prefix: bytes) -> bool:
 def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
     """Writes a .vqz file, for `Image.save`.
 
-    Its options are `quality`, `progressive` and `model`, as those of `vqvae.compress_file`, and Pillow's `icc_profile`,
-    by default that of the image, `exif` and `xmp`.
+    Its options are `quality`, `effort`, `progressive` and `model`, as those of `vqvae.compress_file`, and Pillow's
+    `icc_profile`, by default that of the image, `exif` and `xmp`.
     """
     options = image.encoderinfo
     exif = options.get("exif")
@@ -138,9 +138,9 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
     )
     model = None if options.get("model") is None else str(options["model"])
     quality = None if options.get("quality") is None else float(options["quality"])
-    codec = _store(model, quality is not None).for_image(picture.pixels)
-    progressive = options.get("progressive", False)
-    file.write(vqvae.compress_picture(codec, picture, quality=quality, progressive=progressive))
+    effort, progressive = options.get("effort", 0), options.get("progressive", False)
+    codec = _store(model, quality is not None or effort > 0).for_image(picture.pixels)
+    file.write(vqvae.compress_picture(codec, picture, quality=quality, progressive=progressive, effort=effort))
 
 
 Image.register_open(FORMAT, VqzImageFile, _accept)

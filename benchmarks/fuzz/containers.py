@@ -24,6 +24,7 @@ from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
 from vqvae.models.file import load_codec
 from vqvae.models.speech import load_speech
+from vqvae.speech.frames import Frames
 
 MAX_PIXELS = 160  # so that a run is millions of small files rather than a few large ones
 
@@ -115,18 +116,28 @@ class Vqa(Container):
 
 
 class Vqs(Container):
-    """The file of speech, down to samples."""
+    """The file of speech, down to samples; its symbols must be written to the same bytes."""
 
     @cached_property
     def seeds(self) -> dict[str, bytes]:
         self.codec = load_speech(GOLDEN / "v1-speech.safetensors")
-        samples = np.random.default_rng(0).normal(0, 0.1, 500)
-        rates = [(kbps, constant) for kbps in (13.2, 64.0) for constant in (False, True)]
-        return {f"{kbps} {constant}": self.codec.compress(samples, kbps, constant) for kbps, constant in rates}
+        noise, tone = np.random.default_rng(0).normal(0, 0.1, 700), 0.3 * np.sin(np.arange(700) * 0.2)
+        signals = {"noise": noise, "tone": tone, "clipped": np.sign(tone), "silence": np.zeros(700)}
+        return {
+            f"{name} {length} {kbps} {constant}": self.codec.compress(samples[:length], kbps, constant)
+            for name, samples in signals.items()
+            for length in (200, 700)
+            for kbps in (24.0, 64.0)
+            for constant in (False, True)
+        }
 
     def kind(self, name: str) -> str:
         return ".vqs"
 
     def read(self, data: bytes) -> None:
+        container = vqs.unpack_speech(data, self.codec.model_id)
         samples = self.codec.decompress(data)
-        assert len(samples) == vqs.read_header(data).samples and np.isfinite(samples).all()
+        assert len(samples) == container.samples and np.isfinite(samples).all()
+        indices, steps, quantised = map(np.stack, zip(*self.codec.read(container), strict=True))
+        frames = Frames(indices, steps if container.constant else None, quantised)
+        assert self.codec.write(frames, container.step) == container.payload, "two files of one signal"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.cli.training import train, train_in_process_of_its_own, train_vectors
+from tests.cli.training import run, train, train_in_process_of_its_own, train_vectors
 from tests.conftest import reconstruct
 from tests.contracts.configs import names
 from vqvae.data.gaussian import Autoregressive
+from vqvae.formats.vqz import split
 from vqvae.media.images import read_image
 from vqvae.models.file import load_codec, load_quantizer, read_model
+
+SMALL_NETWORK = (("channels", "[4,4,4]"), ("blocks", "[1,1,1]"))
+"""Of a model for all rates."""
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +64,34 @@ def test_every_quantiser_trains_and_its_model_compresses_a_file(tmp_path, folder
 
 
 @pytest.mark.slow
+def test_a_model_for_all_rates_has_files_with_more_stages_at_higher_qualities(tmp_path, photos, folder_data):
+    for part in ("train", "validation"):
+        shutil.copytree(photos, tmp_path / "data" / part)
+    network = [f"network.{part}.{name}={value}" for part in ("encoder", "decoder") for name, value in SMALL_NETWORK]
+    said = run(
+        tmp_path,
+        [
+            *("experiment=photo-full-range", "data.root=data", "data.crop=16", "data.batch_size=4", *network),
+            *("quantizer.dim=8", "quantizer.pieces=2", "quantizer.codebook_bits=2", "task.module.levels=4"),
+            *("entropy.hidden=[[8,8],[8,8],[8,8]]", "entropy.dim=4", "entropy.earlier_dim=4", "entropy.steps=3"),
+            *("callbacks.initialize.vectors=200", "callbacks.transforms.blocks=500", "trainer.accelerator=cpu"),
+            *("trainer.max_steps=4", "trainer.val_check_interval=2", "hydra.run.dir=out"),
+        ],
+    )
+    assert said.code == 0, said.stderr
+    codec, image = load_codec(tmp_path / "out" / "photo.safetensors"), read_image(photos / "0.png")
+    assert codec.chooser and codec.chooser.typical_bits is not None
+    files = [codec.compress(image, quality=quality) for quality in (0.0, 60.0, 100.0)]
+    assert [len(split(data).sections) for data in files] == [1, 2, 3]
+    assert all(codec.decompress(data).shape == image.shape for data in files)
+
+
+@pytest.mark.slow
 def test_a_sweep_trains_each_combination_in_a_folder_of_its_own(tmp_path, folder_data):
     train(tmp_path, *folder_data, "estimator=ste,nsvq", "hydra.sweep.dir=sweep", options=["-m"])
     assert sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/model.safetensors")) == ["0", "1"]
-    for run, estimator in {"0": "StraightThrough", "1": "NSVQ"}.items():
-        training = read_model(tmp_path / "sweep" / run / "model.safetensors").about["training"]
+    for number, estimator in {"0": "StraightThrough", "1": "NSVQ"}.items():
+        training = read_model(tmp_path / "sweep" / number / "model.safetensors").about["training"]
         assert training["estimator"]["_target_"].endswith(estimator)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from vqvae.backend.dispatch import Compiled, Plain
 from vqvae.entropy import LayeredContext
-from vqvae.entropy.context.conditions import AROUND, CONDITION_LIMITS, RATES, Conditions
+from vqvae.entropy.base import MAX_RATE
+from vqvae.entropy.context.conditions import AROUND, CONDITION_LIMITS, Conditions
 from vqvae.entropy.context.training import TrainedConditions
 from vqvae.errors import BitstreamError
 
@@ -175,7 +176,7 @@ def test_conditions_add_up_as_documented(rate):
     made = conditions()
     indices = np.random.default_rng(4).integers(SIZE, size=(1, 4, 3, 4))
     sums = made.sums(rate, indices, reach=2)
-    node, fraction = rate * 3 // RATES, rate * 3 % RATES
+    node, fraction = rate * 3 // MAX_RATE, rate * 3 % MAX_RATE
     table = made.rate.numpy().astype(int)
     of_rate = (table[node] * (255 - fraction) + table[min(node + 1, 3)] * fraction) // 255
     for y in range(4):

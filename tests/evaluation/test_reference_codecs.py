@@ -1,5 +1,7 @@
 """Other codecs against files that Pillow writes by itself, and the curves of all against scikit-image."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
@@ -58,6 +60,23 @@ def test_a_format_that_this_pillow_lacks_is_one_line(monkeypatch):
     with pytest.raises(MissingPackageError, match=r"^avif: this Pillow cannot write it: .*$"):
         pillow_coders(["jpeg", "avif"])
     assert pillow_coders(["jpeg"])
+
+
+def test_a_plugin_that_is_missing_is_one_line_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(MissingPackageError, match=r"^jxl needs pillow-jxl-plugin: pip install 'vqkit\[jxl\]'"):
+        pillow_coders(["jxl"])
+
+
+def test_the_variants_of_avif_differ_from_it_in_chroma_and_speed(photo):
+    image = np.tile(photo, (3, 3, 1))
+    coders = [PILLOW_CODERS[name] for name in ("avif", "avif-444", "avif-slow")]
+    chroma = [
+        image - image.mean(2, keepdims=True) for image in (image, *(c.decode(c.encode(image, 80)) for c in coders))
+    ]
+    half, full, slow = (np.square(decoded - chroma[0]).mean() for decoded in chroma[1:])
+    assert full < 0.8 * half and slow < 0.8 * half
+    assert coders[1].encode(image, 80) != coders[2].encode(image, 80)
 
 
 def test_what_a_format_cannot_hold_is_an_image_error():

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 from vqvae.bulk.pipeline import BatchRequest
 from vqvae.codec import ImageCodec
-from vqvae.codec.refinement import Track
+from vqvae.entropy.base import Track
 from vqvae.formats import Coded
 
 MAX_IMAGES = 64

@@ -7,7 +7,7 @@ from vqvae.bulk.plan import Job
 from vqvae.bulk.speech import CompressSpeech, DecompressSpeech, SpeechFileResult
 from vqvae.bulk.tasks import CompressFiles, DecompressFiles, FileResult
 from vqvae.codec import ImageCodec
-from vqvae.codec.refinement import Track
+from vqvae.entropy.base import Track
 from vqvae.errors import UsageError
 from vqvae.media.images import Picture
 from vqvae.media.metadata_chunks import to_chunks, to_picture
@@ -16,7 +16,7 @@ from vqvae.speech.codec import DEFAULT_RATE
 
 
 def compress_picture(
-    codec: ImageCodec, picture: Picture, *, quality: float | None = None, progressive: bool = False
+    codec: ImageCodec, picture: Picture, *, quality: float | None = None, progressive: bool = False, effort: int = 0
 ) -> bytes:
     """The .vqz file for a picture, with its metadata.
 
@@ -25,8 +25,10 @@ def compress_picture(
         picture: pixels, transparency, profile and metadata.
         quality: from 0 to 100, of a variable-rate model; None for the default.
         progressive: whether the file may be cut after any stage.
+        effort: from 0 to 9: how long to search for indices of less error and fewer bits.
     """
-    return codec.compress(picture.pixels, quality=quality, progressive=progressive, chunks=to_chunks(picture))
+    chunks = to_chunks(picture)
+    return codec.compress(picture.pixels, quality=quality, progressive=progressive, chunks=chunks, effort=effort)
 
 
 def decompress_picture(

@@ -14,7 +14,7 @@ from vqvae.bulk.outputs import check_inside, make_folders
 from vqvae.bulk.pipeline import BatchRequest, Task
 from vqvae.bulk.plan import Job
 from vqvae.codec import ImageCodec
-from vqvae.codec.refinement import Track
+from vqvae.entropy.base import Track
 from vqvae.errors import VqvaeError, errors_of
 from vqvae.formats import Chunks, Coded
 from vqvae.media.atomic import atomic_path

@@ -1,7 +1,7 @@
 """Images ↔ the bytes of files."""
 
-from collections.abc import Iterable, Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Sequence
+from math import inf, log10, prod
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ from vqvae.codec.autoencoder import AutoEncoder
 from vqvae.codec.index_coder import IndexCoder
 from vqvae.codec.inputs import check_batch, to_pixels
 from vqvae.codec.limits import SizeLimit
-from vqvae.codec.quality_search import QualitySearch
+from vqvae.codec.quality_search import quality_for_bpp, quality_for_psnr
 from vqvae.codec.rate_code import rate_of, relative_rate
 from vqvae.codec.rate_control import IndexChooser, LambdaRange, TypicalBits
-from vqvae.codec.refinement import Track, refine, steps_of
+from vqvae.codec.refinement import refine, steps_of
 from vqvae.codec.transform import ImageTransform
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
+from vqvae.entropy.base import Track
 from vqvae.errors import ConfigError, UsageError
 from vqvae.formats import Chunks, Coded, Container, Kind, ModelId, pack, unpack
 from vqvae.formats.chunks import NOTHING
@@ -154,11 +155,11 @@ class ImageCodec:
         self.size_limit.check_image(height, width)
         with self.backend.coding(len(images) * prod(self.transform.grid(height, width))):
             if not (steps := steps_of(effort)):
-                return self.code(self.indices(images, quality), progressive, quality)
+                return self._code(self.indices(images, quality), progressive, quality)
             if self.chooser is None:
                 raise UsageError("this model has nothing to weigh bits by: leave the effort out")
             refined = [self._refine(image[None], self._checked(quality), track(range(steps))) for image in images]
-            return [self.code(indices, progressive, quality)[0] for indices in refined]
+            return [self._code(indices, progressive, quality)[0] for indices in refined]
 
     @torch.inference_mode()
     def decompress_batch(
@@ -224,7 +225,14 @@ class ImageCodec:
         """
         self.check_variable_rate()
         pixels, chunks = _to_rgb(image, chunks)
-        return QualitySearch(self, pixels).for_bpp(bpp, chunks)
+        height, width, _ = pixels.shape
+        indices_at = self._indices_at(pixels)
+
+        def bpp_at(quality: float) -> float:
+            (coded,) = self._code(indices_at(quality), False, quality)
+            return 8 * len(self.pack(coded, height, width, chunks)) / (height * width)
+
+        return quality_for_bpp(bpp_at, bpp)
 
     def quality_for_psnr(self, image: Any, psnr: float) -> float:
         """The lowest quality found at which an image has this PSNR.
@@ -238,7 +246,32 @@ class ImageCodec:
         """
         self.check_variable_rate()
         pixels, _ = _to_rgb(image, NOTHING)
-        return QualitySearch(self, pixels).for_psnr(psnr)
+        height, width, _ = pixels.shape
+        indices_at = self._indices_at(pixels)
+
+        def psnr_at(quality: float) -> float:
+            rate = relative_rate(self._rate(quality))
+            with torch.inference_mode():
+                decoded = self.transform.synthesis(indices_at(quality), height, width, rate)[0]
+            error = np.square(decoded.astype(np.float64) - pixels).mean()
+            return 10 * log10(255**2 / error) if error else inf
+
+        return quality_for_psnr(psnr_at, psnr)
+
+    def _indices_at(self, pixels: UInt8[np.ndarray, "H W 3"]) -> Callable[[float], Int64[np.ndarray, "1 h w m"]]:
+        """The indices of an image at any quality; networks that do not take a rate run once."""
+        vectors, grid = [], prod(self.transform.grid(*pixels.shape[:2]))
+        if not self.transform.takes_rate:
+            with torch.inference_mode():
+                vectors = list(self.transform.analysis(pixels[None]))
+
+        def at(quality: float) -> Int64[np.ndarray, "1 h w m"]:
+            with self.backend.coding(grid):
+                if self.chooser and vectors:
+                    return self.chooser.at_quality(quality).choose(vectors)
+                return self.indices(pixels[None], quality)
+
+        return at
 
     def check_variable_rate(self) -> None:
         """Raises UsageError where the model has one rate, so that there is no quality to choose."""
@@ -264,8 +297,7 @@ class ImageCodec:
     def _rate(self, quality: float) -> int | None:
         return rate_of(quality) if self.transform.takes_rate else None
 
-    def code(self, indices: Int64[np.ndarray, "n h w m"], progressive: bool, quality: float | None) -> list[Coded]:
-        """The coded indices of images of one size; `progressive` and `quality` are those of `compress`."""
+    def _code(self, indices: Int64[np.ndarray, "n h w m"], progressive: bool, quality: float | None) -> list[Coded]:
         return self.index_coder.encode(indices, progressive, self._rate(self._checked(quality)))
 
     def _check_prefixes(self) -> None:

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
+from vqvae.entropy.base import MAX_RATE
 from vqvae.errors import BitstreamError
 from vqvae.formats import Coded
-
-LEVELS = 255
 
 
 class WithRate(NamedTuple):
@@ -17,12 +16,12 @@ class WithRate(NamedTuple):
 
 def rate_of(quality: float) -> int:
     """The rate of a quality from 0 to 100."""
-    return round(quality / 100 * LEVELS)
+    return round(quality / 100 * MAX_RATE)
 
 
 def relative_rate(rate: int | None) -> float | None:
     """As networks take it: from 0 to 1."""
-    return None if rate is None else rate / LEVELS
+    return None if rate is None else rate / MAX_RATE
 
 
 def add_rate(coded: Coded, rate: int) -> Coded:

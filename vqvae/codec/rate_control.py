@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vqvae.codec.rate_code import rate_of
 from vqvae.entropy import EntropyModel, LayeredEntropyModel
-from vqvae.entropy.context.conditions import RATES
+from vqvae.entropy.base import MAX_RATE
 from vqvae.entropy.context.network import MAX_REACH
 from vqvae.errors import ConfigError, UsageError
 from vqvae.quantizers import CodebookQuantizer, ProductResidualVQ, Quantizer
@@ -20,6 +20,10 @@ LARGEST = 1e30
 
 CONTEXT_SHARE = 0.35
 """Of the bits of the entropy model in those that choose indices."""
+
+
+LEAST_SHARE = 1e-5
+"""What an index that was never chosen counts as in a histogram."""
 
 
 class LambdaRange(NamedTuple):
@@ -141,10 +145,16 @@ class TypicalBits(nn.Module):
 
     bits: Float[Tensor, "L M K"]
 
+    @classmethod
+    def from_counts(cls, counts: Float[Tensor, "L M K"]) -> "TypicalBits":
+        """By histograms of the indices chosen at each rate."""
+        shares = counts / counts.sum(2, keepdim=True).clamp(min=1e-9) + LEAST_SHARE
+        return cls(-(shares / shares.sum(2, keepdim=True)).log2().cpu())
+
     def at_rate(self, rate: int) -> Float32[np.ndarray, "M K"]:
         """Those at a rate, interpolated."""
         table = self.bits.float().numpy()
-        position = rate * (len(table) - 1) / RATES
+        position = rate * (len(table) - 1) / MAX_RATE
         node = min(int(position), len(table) - 2)
         return table[node] + np.float32(position - node) * (table[node + 1] - table[node])
 

@@ -1,6 +1,6 @@
 """Latents refined through the decoder: an encoder that searches longer, for files that any decoder reads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
@@ -8,8 +8,6 @@ from jaxtyping import Float32, Int64, UInt8
 from vqvae.codec.rate_control import QualityChooser, decode_vectors
 from vqvae.codec.transform import ImageTransform
 from vqvae.errors import UsageError
-
-Track = Callable[[Iterable[int]], Iterable[int]]
 
 EFFORT_STEPS = (0, 2, 4, 8, 16, 30, 60, 100, 180, 300)
 """Steps of refinement at each effort."""

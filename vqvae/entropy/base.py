@@ -2,13 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor, nn
 
-Track = Callable[[Sequence[int]], Iterable[int]]
+Track = Callable[[Iterable[Any]], Iterable[Any]]
+"""Iterates over batches or steps, and may show progress or end early: `rich.progress.track`, or `iter`."""
+
+MAX_RATE = 255
+"""The largest rate of an entropy model that depends on one; the smallest is 0."""
 
 
 class EntropyModel(nn.Module, ABC):
@@ -115,7 +119,7 @@ class LayeredEntropyModel(EntropyModel):
 
     @abstractmethod
     def at_rate(self, rate: int) -> "LayeredEntropyModel":
-        """The same model at a rate from 0 to 255."""
+        """The same model at a rate from 0 to MAX_RATE."""
 
     @abstractmethod
     def rdo_quantize_layer(

@@ -65,14 +65,14 @@ class ImageCompression(QuantizerTraining):
 
         Args:
             entropy_model: one without tables is measured alone.
-            train: images to fit to, all of one size.
+            train: images to fit to, all of one size; gone through more than once, perhaps.
             test: images to measure on, of one size.
-            track: iterates over training steps, and may show progress.
+            track: iterates over batches and training steps, and may show progress.
         """
         if not list(entropy_model.buffers()):
             return Fitted(self.autoencoder.bits_per_pixel)
         contributions = self.quantizer.contributions().cpu()
-        entropy_model.fit(indices_of(self.indices, train), contributions, track)
+        entropy_model.fit(indices_of(self.indices, track(train)), contributions, track)
         return Fitted(payload_bpp(entropy_model, indices_of(self.indices, test), self.autoencoder.stride))
 
     def reached(self, metrics: Mapping[str, float]) -> dict[str, Any]:

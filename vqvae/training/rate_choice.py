@@ -1,6 +1,7 @@
 """Choosing indices by distortion + λ · bits while a network is trained, with a gradient of the bits."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,7 +49,7 @@ class RateModel(Histograms):
         lambda_min: float,
         lambda_max: float,
         levels: int,
-        stage_lambdas: list[float],
+        stage_lambdas: Sequence[float],
         decay: float,
     ):
         super().__init__(quantizer, levels, decay)

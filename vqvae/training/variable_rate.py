@@ -1,6 +1,6 @@
 """Training of one autoencoder for all rates, with a gradient of the rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vqvae.codec.autoencoder import AutoEncoder, normalize, to_grid, to_pixels, to_vectors
 from vqvae.codec.rate_code import rate_of
-from vqvae.codec.rate_control import TypicalBits, rdo_quantize_layers
+from vqvae.codec.rate_control import IndexChooser, LambdaRange, TypicalBits
 from vqvae.entropy import EntropyModel, LayeredContext
 from vqvae.entropy.base import Track
 from vqvae.errors import ConfigError
@@ -21,7 +21,6 @@ from vqvae.training.entropy import Fitted
 from vqvae.training.images import Batches
 from vqvae.training.multi_rate import CurvePoint, MultiRateCompression
 from vqvae.training.rate_choice import RateModel
-from vqvae.training.rate_model import Histograms
 
 
 class CodedAtRates(NamedTuple):
@@ -73,7 +72,7 @@ class VariableRate(MultiRateCompression):
         lambda_min: float,
         lambda_max: float,
         levels: int,
-        stage_lambdas: list[float],
+        stage_lambdas: Sequence[float],
         decay: float,
     ):
         super().__init__(autoencoder, optimizer, scheduler, levels)
@@ -142,7 +141,7 @@ class VariableRate(MultiRateCompression):
             return super().fit_entropy_model(entropy_model, train, test, track)
         contributions, typical = self.quantizer.contributions().cpu(), None
         for _ in range(2):
-            coded = self._code(train, entropy_model, typical)
+            coded = self._code(track(train), entropy_model, typical)
             entropy_model.fit(coded.indices, contributions, track, coded.rates)
             typical = self._typical_bits(coded)
         coded = self._code(test, entropy_model, typical)
@@ -153,25 +152,20 @@ class VariableRate(MultiRateCompression):
         """Codes images at the levels in turn: by histograms, or with typical bits as the codec does."""
         indices, levels = list[Int64[np.ndarray, "h w M"]](), list[int]()
         quantizer = self.product_residual
-        for batch in batches:
-            for image in normalize(batch.to(self.device)):
-                level = len(levels) % self.levels
-                rate = level / (self.levels - 1)
-                latent = self.autoencoder.analysis(image[None], rate).float()
-                if typical is None:
-                    found = self.rates.choose(quantizer, to_vectors(latent), level, with_gradient=False).indices
-                    chosen = found.view(*latent.shape[2:], -1).cpu().numpy()
-                else:
-                    vectors, code, stages = (
-                        latent.permute(0, 2, 3, 1).cpu().numpy(),
-                        rate_of(100 * rate),
-                        self.rates.stages[level],
-                    )
-                    lmbda, bits = float(self.rates.lambdas[level]), typical.at_rate(code)
-                    chosen = rdo_quantize_layers(vectors, quantizer, model.at_rate(code), lmbda, stages, bits)[0]
-                padding = quantizer.num_indices - chosen.shape[-1]
-                indices.append(np.pad(chosen, [(0, 0), (0, 0), (0, padding)], constant_values=quantizer.codebook_size))
-                levels.append(level)
+        chooser = IndexChooser(quantizer, model, LambdaRange.from_config(self.qualities), typical)
+        for image in (image for batch in batches for image in normalize(batch.to(self.device))):
+            level = len(levels) % self.levels
+            rate = level / (self.levels - 1)
+            latent = self.autoencoder.analysis(image[None], rate).float()
+            if typical is None:
+                found = self.rates.choose(quantizer, to_vectors(latent), level, with_gradient=False).indices
+                chosen = found.view(*latent.shape[2:], -1).cpu().numpy()
+            else:
+                vectors = latent.permute(0, 2, 3, 1).cpu().numpy()
+                (chosen,) = chooser.at_quality(100 * rate).choose([vectors])
+            padding = quantizer.num_indices - chosen.shape[-1]
+            indices.append(np.pad(chosen, [(0, 0), (0, 0), (0, padding)], constant_values=quantizer.codebook_size))
+            levels.append(level)
         return CodedAtRates(np.stack(indices).astype(np.uint16), np.array(levels), self.levels)
 
     def _typical_bits(self, coded: CodedAtRates) -> TypicalBits:
@@ -182,8 +176,7 @@ class VariableRate(MultiRateCompression):
             if len(own):
                 vectors = torch.from_numpy(own[..., :used].astype(np.int64)).flatten(0, 2)
                 self.rates.recount(level, vectors.to(self.device))
-        bits = torch.stack([Histograms.bits(self.rates, level) for level in range(self.levels)])
-        return TypicalBits(bits.cpu())
+        return TypicalBits.from_counts(self.rates.counts)
 
     @property
     def qualities(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Compare with other codecs: of jpeg,webp,avif; for speech of opus,lc3.",
+            help="Compare with other codecs: of jpeg,webp,avif,avif-444,avif-slow,jxl; for speech of opus,lc3.",
             show_default=False,
         ),
     ] = None,

@@ -129,6 +129,5 @@ def fit_entropy_model(
     """Fits the entropy model to an epoch of training images, and measures it on the test images."""
     training.eval()
     seed_everything(seed, workers=True, verbose=False)  # the same draws in a resumed training
-    images = track(data.train_dataloader(), "indices", transient=True)
-    show_progress = partial(track, description="entropy model")
-    return training.fit_entropy_model(entropy_model, images, data.test_dataloader(), show_progress)
+    show_progress = partial(track, description="entropy model", transient=True)
+    return training.fit_entropy_model(entropy_model, data.train_dataloader(), data.test_dataloader(), show_progress)

@@ -5,13 +5,11 @@ import torch
 from jaxtyping import Int8, Int16, Int32, Int64
 from torch import Tensor, nn
 
+from vqvae.entropy.base import MAX_RATE
 from vqvae.entropy.context.network import LIMITS, Offsets, Positions, Sums
 
 AROUND: Offsets = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 """Where indices of earlier layers are seen: (rows down, columns to the right) of a position."""
-
-RATES = 255
-"""The largest rate; the smallest is 0."""
 
 CONDITION_LIMITS = {"rate": LIMITS["first_bias"], "embedding": 255, "around": 127}
 
@@ -40,8 +38,8 @@ class Conditions(nn.Module):
 
     def __init__(self, earlier: int, size: int, dim: int, features: int, nodes: int):
         super().__init__()
-        if not 2 <= nodes <= RATES + 1:
-            raise ValueError(f"rates is {nodes}, but must be from 2 to {RATES + 1} for a context model")
+        if not 2 <= nodes <= MAX_RATE + 1:
+            raise ValueError(f"rates is {nodes}, but must be from 2 to {MAX_RATE + 1} for a context model")
         self.register_buffer("rate", torch.zeros(nodes, features, dtype=torch.int32))
         if earlier:
             self.register_buffer("embedding", torch.zeros(earlier, size, dim, dtype=torch.int16))
@@ -90,6 +88,6 @@ class Conditions(nn.Module):
 
     def _of_rate(self, rate: int) -> Int32[np.ndarray, " F"]:
         table = self.rate.numpy().astype(np.int64)
-        node, fraction = divmod(rate * (len(table) - 1), RATES)
+        node, fraction = divmod(rate * (len(table) - 1), MAX_RATE)
         upper = table[min(node + 1, len(table) - 1)]
-        return ((table[node] * (RATES - fraction) + upper * fraction) // RATES).astype(np.int32)
+        return ((table[node] * (MAX_RATE - fraction) + upper * fraction) // MAX_RATE).astype(np.int32)

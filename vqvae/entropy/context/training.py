@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor, nn
 
-from vqvae.entropy.base import Track
-from vqvae.entropy.context.conditions import AROUND, CONDITION_LIMITS, RATES
+from vqvae.entropy.base import MAX_RATE, Track
+from vqvae.entropy.context.conditions import AROUND, CONDITION_LIMITS
 from vqvae.entropy.context.network import (
     FIRST_SHIFT,
     LARGEST_ACTIVATION,
@@ -158,7 +158,7 @@ class TrainedConditions(RoundedTables):
         """What is added for images of which the earlier layers are known; rates are from 0 to 255."""
         table = self.rounded("rate")
         position = rates * (len(table) - 1)
-        node, fraction = position // RATES, (position % RATES / RATES).unsqueeze(1)
+        node, fraction = position // MAX_RATE, (position % MAX_RATE / MAX_RATE).unsqueeze(1)
         upper = table[(node + 1).clamp(max=len(table) - 1)]
         of_rate = torch.lerp(table[node], upper, fraction)[:, None, None]
         if not earlier.shape[3]:
