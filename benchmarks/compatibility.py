@@ -23,10 +23,8 @@ def install(folder: Path, python: str, lowest: bool) -> Path:
     subprocess.run(["uv", "venv", "--quiet", "--python", python, str(folder)], check=True)
     interpreter = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     resolution = ["--resolution", "lowest-direct"] if lowest else []
-    tools = ["pytest", "hypothesis", "beartype", "tifffile"]
     common = ["uv", "pip", "install", "--quiet", "--python", str(interpreter)]
-    subprocess.run([*common, *resolution, str(ROOT)], check=True)
-    subprocess.run([*common, *tools], check=True)
+    subprocess.run([*common, *resolution, f"{ROOT}[dev]"], check=True)
     return interpreter
 
 

@@ -193,6 +193,7 @@ class LayeredContext(LayeredEntropyModel):
             before = top * (width + 2 * context.reach)  # positions of the grid
             return lambda positions: of_layer(positions + before)
 
+        _ = context.network  # made once, before threads ask for it
         number = max(1, height // SLICE_ROWS)
         edges = [height * part // number for part in range(number + 1)]
         return [(slice(top, bottom), added(top)) for top, bottom in pairwise(edges)]
